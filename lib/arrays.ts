@@ -1,0 +1,119 @@
+import { TrustRegionError } from './errors.js';
+import type { FloatArray, NumberArray } from './native.js';
+import { describe, requireLength } from './validate.js';
+
+/*
+ * Typed arrays: telling them apart, and making them from other arrays. Inputs are accepted in any
+ * form and converted once; outputs must be exactly what native code writes.
+ */
+
+type TypedArrayName = 'Float32Array' | 'Float64Array' | 'Int32Array' | 'Uint8Array';
+
+// The getter behind `Symbol.toStringTag` reads an internal slot: it works across realms (vm
+// contexts, test runners), where instanceof does not, cannot be fooled, and allocates nothing.
+const readTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)?.get as (this: unknown) => string | undefined;
+
+/**
+ * Whether `value` is a typed array of the given kind, whichever realm it comes from.
+ */
+export function isTypedArray(value: unknown, name: TypedArrayName): boolean {
+  return readTag.call(value) === name;
+}
+
+/**
+ * Whether `value` is a Float32Array or a Float64Array.
+ */
+export function isFloatArray(value: unknown): value is FloatArray {
+  const tag = readTag.call(value);
+  return tag === 'Float32Array' || tag === 'Float64Array';
+}
+
+/**
+ * `value` itself if it is a Float32Array or Float64Array, else its numbers as a Float64Array.
+ *
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT` if it is no array, or an element is no number.
+ */
+export function toFloatArray(value: ArrayLike<number>, name: string): FloatArray {
+  return isFloatArray(value) ? value : copyNumbers(value, name);
+}
+
+/**
+ * As {@link toFloatArray}, but an Int32Array also stays as it is.
+ */
+export function toNumberArray(value: ArrayLike<number>, name: string): NumberArray {
+  return isTypedArray(value, 'Int32Array') ? (value as Int32Array) : toFloatArray(value, name);
+}
+
+function copyNumbers(value: unknown, name: string): Float64Array {
+  if (!isArrayLike(value)) {
+    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
+      `${name} must be an array of numbers, got ${describe(value)}`);
+  }
+  // Checked before anything is allocated: `length` of a strange object may be anything.
+  for (let index = 0; index < value.length; index += 1) {
+    if (typeof value[index] !== 'number') {
+      throw new TrustRegionError('ERR_INVALID_ARGUMENT',
+        `${name}[${index}] must be a number, got ${describe(value[index])}`);
+    }
+  }
+  return Float64Array.from(value as ArrayLike<number>);
+}
+
+function isArrayLike(value: unknown): value is ArrayLike<unknown> {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+  const { length } = value as { readonly length?: unknown };
+  return typeof length === 'number' && Number.isInteger(length) && length >= 0;
+}
+
+/**
+ * Flags as bytes 0 and 1.
+ *
+ * @param value - `length` booleans, or numbers 0 and 1.
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT` or `ERR_SHAPE_MISMATCH`.
+ */
+export function toFlags(value: ArrayLike<boolean | number>, length: number,
+  name: string): Uint8Array {
+  requireLength(value, length, name);
+  const flags = new Uint8Array(length);
+  for (let index = 0; index < length; index += 1) {
+    const flag: unknown = value[index];
+    if (flag !== true && flag !== false && flag !== 0 && flag !== 1) {
+      throw new TrustRegionError('ERR_INVALID_ARGUMENT',
+        `${name}[${index}] must be true, false, 0 or 1, got ${describe(flag)}`);
+    }
+    flags[index] = Number(flag);
+  }
+  return flags;
+}
+
+/**
+ * How many rows of `size` numbers `array` holds.
+ *
+ * @throws TrustRegionError `ERR_SHAPE_MISMATCH` unless it is a whole number of at least 1.
+ */
+export function countRows(array: ArrayLike<number>, size: number, name: string): number {
+  const rows = array.length / size;
+  if (rows < 1 || !Number.isInteger(rows)) {
+    throw new TrustRegionError('ERR_SHAPE_MISMATCH',
+      `${name} must hold rows of observationSize ${size}, at least one, got ${describe(array)}`);
+  }
+  return rows;
+}
+
+/**
+ * Checks an array that native code will write to: its kind and its length.
+ *
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT` or `ERR_SHAPE_MISMATCH`.
+ */
+export function requireOut(out: unknown, kinds: readonly TypedArrayName[], length: number): void {
+  const isKind = kinds.some((kind) => isTypedArray(out, kind));
+  if (!isKind || (out as Float64Array).length !== length) {
+    throw new TrustRegionError(isKind ? 'ERR_SHAPE_MISMATCH' : 'ERR_INVALID_ARGUMENT',
+      `out must be a ${kinds.join(' or ')} of length ${length}, got ${describe(out)}`);
+  }
+}

@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TrustRegionError } from '../errors.js';
+import type { ActionSpace } from '../spaces.js';
+import type { TRPO } from '../trpo.js';
+import { describe, requireInteger, requireString } from '../validate.js';
+import type { FitOptions } from '../value-function.js';
+
+/**
+ * Everything that decided a run: the content of `config.json`.
+ */
+export interface RunConfig {
+  readonly format: typeof runFormat;
+  readonly formatVersion: typeof runFormatVersion;
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+  readonly train: {
+    readonly steps: number;
+    readonly stepsPerUpdate: number;
+    readonly gamma: number;
+    readonly lambda: number;
+    readonly normalizeObservations: boolean;
+  };
+  readonly methodOptions: TRPO['options'];
+  readonly policy: {
+    readonly observationSize: number;
+    readonly actions: ActionSpace;
+    readonly hidden: readonly number[];
+    readonly activation: string;
+    readonly initialLogStd: number | null;
+    readonly parameterCount: number;
+    readonly seed: number;
+  };
+  readonly valueFunction: {
+    readonly hidden: readonly number[];
+    readonly activation: string;
+    readonly fit: FitOptions;
+    readonly seed: number;
+  };
+  readonly evaluation: { readonly episodes: number; readonly seed: number };
+  readonly compute: { readonly backend: string; readonly precision: string; readonly threads: number };
+  readonly versions: { readonly trustregion: string; readonly node: string };
+  readonly platform: string;
+}
+
+export const runFormat = 'trustregion run';
+export const runFormatVersion = 1;
+
+/**
+ * What an evaluation needs of a run's `config.json`.
+ */
+export interface ReplayConfig {
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+  readonly evaluation: { readonly episodes: number; readonly seed: number };
+}
+
+/**
+ * Reads `config.json` of a run folder.
+ *
+ * @throws TrustRegionError `ERR_CHECKPOINT` if it is missing or damaged, or of a newer version.
+ */
+export async function readRunConfig(folder: string): Promise<ReplayConfig> {
+  const file = join(folder, 'config.json');
+  try {
+    const content: unknown = JSON.parse(await readFile(file, 'utf8'));
+    return checkConfig(content);
+  } catch (cause) {
+    const reason = isMissing(cause) ? 'there is no such file' : messageOf(cause);
+    throw new TrustRegionError('ERR_CHECKPOINT',
+      `${folder} is not the folder of a run: ${file}: ${reason}`, { cause });
+  }
+}
+
+function checkConfig(content: unknown): ReplayConfig {
+  const { format, formatVersion, task, method, seed, evaluation } =
+    requireRecord(content, 'the content');
+  if (format !== runFormat || formatVersion !== runFormatVersion) {
+    throw new Error(`format must be '${runFormat}' version ${runFormatVersion}, `
+      + `got ${describe(format)} version ${describe(formatVersion)}`);
+  }
+  const { episodes, seed: evaluationSeed } = requireRecord(evaluation, 'evaluation');
+  return {
+    task: requireString(task, 'task'),
+    method: requireString(method, 'method'),
+    seed: requireInteger(seed, 'seed', { min: 0 }),
+    evaluation: {
+      episodes: requireInteger(episodes, 'evaluation.episodes', { min: 1 }),
+      seed: requireInteger(evaluationSeed, 'evaluation.seed', { min: 0 }),
+    },
+  };
+}
+
+function requireRecord(value: unknown, name: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) {
+    throw new Error(`${name} must be an object, got ${describe(value)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { readonly code?: unknown }).code === 'ENOENT';
+}
+
+/** The sentence of an error. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : describe(error);
+}

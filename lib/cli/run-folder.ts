@@ -1,0 +1,144 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { TrustRegionError } from '../errors.js';
+import type { Policy } from '../policy.js';
+import type { TrainProgress } from '../train.js';
+import { renderCurve } from './curve.js';
+import type { CurvePoint } from './curve.js';
+import { writeDurably } from './durable-file.js';
+import type { RunConfig } from './run-config.js';
+
+/** Columns of `progress.csv`: one row per update. */
+const columns: Readonly<Record<string, (progress: TrainProgress) => number | string | boolean>> = {
+  update: ({ update }) => update,
+  steps: ({ steps }) => steps,
+  episodes: ({ episodes }) => episodes,
+  meanReturn: ({ meanReturn }) => meanReturn,
+  meanLength: ({ meanLength }) => meanLength,
+  accepted: ({ summary }) => summary.accepted,
+  reason: ({ summary }) => summary.reason,
+  meanKl: ({ summary }) => summary.meanKl,
+  maxKl: ({ summary }) => summary.maxKl,
+  surrogateBefore: ({ summary }) => summary.surrogateBefore,
+  surrogateAfter: ({ summary }) => summary.surrogateAfter,
+  expectedImprovement: ({ summary }) => summary.expectedImprovement,
+  actualImprovement: ({ summary }) => summary.actualImprovement,
+  entropy: ({ summary }) => summary.entropyAfter,
+  gradientNorm: ({ summary }) => summary.gradientNorm,
+  stepScale: ({ summary }) => summary.stepScale,
+  stepFraction: ({ summary }) => summary.stepFraction,
+  stepNorm: ({ summary }) => summary.stepNorm,
+  backtracks: ({ summary }) => summary.backtracks,
+  cgIterations: ({ summary }) => summary.conjugateGradient.iterations,
+  cgRelativeResidual: ({ summary }) => summary.conjugateGradient.relativeResidual,
+  cgStop: ({ summary }) => summary.conjugateGradient.stop,
+  valueLossBefore: ({ fit }) => fit?.lossBefore ?? NaN,
+  valueLossAfter: ({ fit }) => fit?.lossAfter ?? NaN,
+  explainedVarianceBefore: ({ fit }) => fit?.explainedVarianceBefore ?? NaN,
+  explainedVarianceAfter: ({ fit }) => fit?.explainedVarianceAfter ?? NaN,
+  updateSeconds: ({ summary }) => summary.timing.total,
+  fitSeconds: ({ fit }) => fit?.seconds ?? NaN,
+  wallSeconds: ({ wallSeconds }) => wallSeconds,
+};
+
+/**
+ * The folder that a run leaves behind:
+ *
+ * - `config.json`: everything that decided the run.
+ * - `progress.csv`: one row per update, there as soon as the update is done. An empty field is a
+ *   number that does not exist (yet).
+ * - `policy.safetensors`: the policy, observation statistics included.
+ * - `curve.svg`: a picture of the returns and of the KL divergences.
+ *
+ * The last two are replaced as a whole, now and then and at the end, so the folder of a run that
+ * was killed is still usable.
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly #config: RunConfig;
+  readonly #table: number;
+  readonly #points: CurvePoint[] = [];
+
+  private constructor(path: string, config: RunConfig, table: number) {
+    this.path = path;
+    this.#config = config;
+    this.#table = table;
+  }
+
+  /**
+   * Makes the folder and writes `config.json`.
+   *
+   * @param out - Where; must not exist, or be empty. `undefined`: `runs/<task>-<method>-seed<seed>`,
+   *   or the first of `...-2`, `...-3`, ... that does not exist. No run ever overwrites another.
+   * @throws TrustRegionError `ERR_INVALID_ARGUMENT` if `out` is taken.
+   */
+  static async create(config: RunConfig, out: string | undefined): Promise<RunFolder> {
+    const { task, method, seed } = config;
+    const path = out ?? await claimNumbered(join('runs', `${task}-${method}-seed${seed}`));
+    if (out !== undefined) {
+      await claim(out);
+    }
+    await writeDurably(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    const folder = new RunFolder(path, config, openSync(join(path, 'progress.csv'), 'wx'));
+    writeSync(folder.#table, `${Object.keys(columns).join(',')}\n`);
+    return folder;
+  }
+
+  /** Adds an update to the table and to the picture to come. */
+  record(progress: TrainProgress): void {
+    const row = Object.values(columns).map((read) => field(read(progress)));
+    writeSync(this.#table, `${row.join(',')}\n`);
+    const { steps, meanReturn, summary } = progress;
+    this.#points.push({ steps, meanReturn, meanKl: summary.meanKl, accepted: summary.accepted });
+  }
+
+  /** Writes the policy and the picture as they are now. */
+  async save(policy: Policy): Promise<void> {
+    const { task, method, seed, methodOptions } = this.#config;
+    await policy.save(join(this.path, 'policy.safetensors'));
+    await writeDurably(join(this.path, 'curve.svg'), renderCurve({
+      title: `${task}, ${method}, seed ${seed}`,
+      points: this.#points,
+      maxKl: methodOptions.maxKl,
+    }));
+  }
+
+  /** Ends the table. */
+  close(): void {
+    closeSync(this.#table);
+  }
+}
+
+/** The file of the policy in a run folder. */
+export function policyFile(folder: string): string {
+  return join(folder, 'policy.safetensors');
+}
+
+function field(value: number | string | boolean): string {
+  return Number.isNaN(value) ? '' : String(value);
+}
+
+async function claim(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) {
+    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
+      `--out must be a folder that does not exist or is empty, but ${folder} holds something already`);
+  }
+}
+
+/** Making a folder fails if it exists, so two runs that start together get different ones. */
+async function claimNumbered(folder: string): Promise<string> {
+  await mkdir(dirname(folder), { recursive: true });
+  for (let number = 1; ; number += 1) {
+    const path = number === 1 ? folder : `${folder}-${number}`;
+    try {
+      await mkdir(path);
+      return path;
+    } catch (error) {
+      if ((error as { readonly code?: unknown }).code !== 'EEXIST') {
+        throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,331 @@
+import { TrustRegionError } from '../errors.js';
+import { nearestName } from '../validate.js';
+
+/*
+ * The one place that touches the WebAssembly build of MuJoCo (`@mujoco/mujoco`). Its traps, found by
+ * running it, and what is done about them here:
+ *
+ * - `data.qpos` and the like are views of the WebAssembly heap. Creating another model or data can
+ *   grow the heap, which detaches all views: their length drops to 0, reads give `undefined`, writes
+ *   vanish. So views are taken again whenever their length is 0, and arrays leave this file as copies.
+ * - Models and data live outside the garbage-collected heap: `close()` deletes them.
+ * - Reading `HEAPF64` aborts the module, for everybody in the process; so does deleting what
+ *   `data.warning` returns, by hand or by the garbage collector. Neither is touched.
+ * - Boolean model arrays (`jnt_limited`, ...) cannot be read as arrays, only element by element.
+ * - There is no `nstep` argument: `step` is a loop.
+ *
+ * The types below name only what is used, so that this package's declarations do not need the
+ * optional package to be installed.
+ */
+interface MujocoHandle {
+  delete(): void;
+}
+
+interface MujocoModel extends MujocoHandle {
+  readonly nq: number;
+  readonly nv: number;
+  readonly nu: number;
+  readonly opt: { readonly timestep: number };
+  readonly [field: string]: unknown;
+}
+
+interface MujocoData extends MujocoHandle {
+  readonly qpos: Float64Array;
+  readonly qvel: Float64Array;
+  readonly qacc: Float64Array;
+  readonly ctrl: Float64Array;
+  readonly time: number;
+  readonly [field: string]: unknown;
+}
+
+interface MujocoModule {
+  readonly MjModel: { from_xml_string(xml: string): MujocoModel };
+  readonly MjData: new (model: MujocoModel) => MujocoData;
+  mj_resetData(model: MujocoModel, data: MujocoData): void;
+  mj_forward(model: MujocoModel, data: MujocoData): void;
+  mj_step(model: MujocoModel, data: MujocoData): void;
+  mj_rnePostConstraint(model: MujocoModel, data: MujocoData): void;
+}
+
+let loading: Promise<MujocoModule> | undefined;
+
+/**
+ * The MuJoCo module, loaded once per process (about 0.1 s) on first use.
+ */
+function loadMujoco(): Promise<MujocoModule> {
+  loading ??= importMujoco().catch((cause: unknown) => {
+    loading = undefined; // so that it can be installed and tried again
+    throw new TrustRegionError('ERR_MISSING_DEPENDENCY',
+      'MuJoCo environments need the optional package @mujoco/mujoco: install it with '
+      + `\`npm install @mujoco/mujoco\` (loading it failed with: ${messageOf(cause)})`, { cause });
+  });
+  return loading;
+}
+
+async function importMujoco(): Promise<MujocoModule> {
+  const { default: load } = await import('@mujoco/mujoco');
+  const module: unknown = await load();
+  return module as MujocoModule;
+}
+
+/**
+ * Model arrays of booleans, which the binding offers only through an accessor per element:
+ * prefix of the field, accessor, and the field that counts the elements.
+ */
+const elementAccessors = [
+  ['actuator_', 'actuator', 'nu'],
+  ['jnt_', 'jnt', 'njnt'],
+  ['tendon_', 'tendon', 'ntendon'],
+] as const;
+
+/**
+ * Fields of the data that `mj_step` leaves out because dynamics do not need them.
+ */
+const forceFields: ReadonlySet<string> = new Set(['cacc', 'cfrc_int', 'cfrc_ext']);
+
+/**
+ * One compiled model and its state: the physics of a {@link MujocoEnvironment}, without task.
+ */
+export class MujocoSimulation {
+  /**
+   * Size of `qpos`, generalised positions.
+   */
+  readonly nq: number;
+  /**
+   * Size of `qvel`, generalised velocities.
+   */
+  readonly nv: number;
+  /**
+   * Size of `ctrl`, one number per actuator.
+   */
+  readonly nu: number;
+  /**
+   * Seconds per `mj_step`.
+   */
+  readonly timestep: number;
+
+  readonly #mujoco: MujocoModule;
+  readonly #model: MujocoModel;
+  readonly #data: MujocoData;
+  #qpos: Float64Array;
+  #qvel: Float64Array;
+  #ctrl: Float64Array;
+
+  private constructor(mujoco: MujocoModule, model: MujocoModel, data: MujocoData) {
+    this.#mujoco = mujoco;
+    this.#model = model;
+    this.#data = data;
+    this.nq = model.nq;
+    this.nv = model.nv;
+    this.nu = model.nu;
+    this.timestep = model.opt.timestep;
+    this.#qpos = data.qpos;
+    this.#qvel = data.qvel;
+    this.#ctrl = data.ctrl;
+  }
+
+  /**
+   * Compiles a model in MuJoCo's XML format, MJCF.
+   *
+   * @param xml - The text of the model. Files that it names (meshes, textures) cannot be read.
+   * @throws TrustRegionError `ERR_MISSING_DEPENDENCY`; `ERR_MODEL` with the parser's own words, or
+   *   if the model has no joint or no actuator.
+   */
+  static async compile(xml: string): Promise<MujocoSimulation> {
+    const mujoco = await loadMujoco();
+    const model = guard('the MJCF does not compile', () => mujoco.MjModel.from_xml_string(xml));
+    try {
+      if (model.nq === 0 || model.nu === 0) {
+        const part = model.nq === 0 ? 'joint' : 'actuator';
+        throw new TrustRegionError('ERR_MODEL', `the MJCF must have at least one ${part}, got none`);
+      }
+      const data = guard('no memory for the state of the model', () => new mujoco.MjData(model));
+      return new MujocoSimulation(mujoco, model, data);
+    } catch (error) {
+      model.delete();
+      throw error;
+    }
+  }
+
+  /**
+   * Simulated seconds since the last `setState`.
+   */
+  get time(): number {
+    return this.#data.time;
+  }
+
+  /**
+   * Clears everything (time, controls, warm start), sets the state and computes what follows from it.
+   *
+   * @throws TrustRegionError `ERR_MODEL` if MuJoCo would refuse the state; see `step`.
+   */
+  setState(qpos: ArrayLike<number>, qvel: ArrayLike<number>): void {
+    guard('MuJoCo failed to set the state', () => {
+      this.#mujoco.mj_resetData(this.#model, this.#data);
+      this.#renewViews();
+      this.#qpos.set(qpos);
+      this.#qvel.set(qvel);
+      this.#mujoco.mj_forward(this.#model, this.#data);
+    });
+    if (![qpos, qvel, this.#data.qacc].every(isStable)) {
+      throw unstable(0);
+    }
+  }
+
+  /**
+   * Copies the state into the given arrays of lengths nq and nv.
+   */
+  copyState(qpos: Float64Array, qvel: Float64Array): void {
+    this.#renewViews();
+    qpos.set(this.#qpos);
+    qvel.set(this.#qvel);
+  }
+
+  /**
+   * Sets the controls and makes `count` steps. MuJoCo clamps controls to `ctrlrange` by itself.
+   *
+   * @throws TrustRegionError `ERR_MODEL` if the simulation became unstable: MuJoCo answers a NaN or
+   *   a number beyond 1e10 in the state by silently starting again from the model's first state
+   *   (unless the model disables `autoreset`), which would pass for a step of the episode.
+   */
+  step(control: ArrayLike<number>, count: number): void {
+    this.#renewViews();
+    this.#ctrl.set(control);
+    const start = this.#data.time;
+    guard('MuJoCo failed to step', () => {
+      for (let index = 0; index < count; index += 1) {
+        this.#mujoco.mj_step(this.#model, this.#data);
+      }
+    });
+    this.#renewViews();
+    // Starting again puts time back to 0 and clears the controls. The second sign is for the first
+    // step after time 0; had its controls been zeros, setState would have seen the same accelerations.
+    const isCleared = this.#ctrl.some((value, index) => value === 0 && control[index] !== 0);
+    if (isCleared || this.#data.time < start + (count - 0.5) * this.timestep) {
+      throw unstable(start);
+    }
+  }
+
+  /**
+   * A copy of an array of the compiled model (`mjModel`), such as `'body_mass'` or
+   * `'actuator_ctrlrange'`: row-major, integers and booleans as numbers.
+   *
+   * @throws TrustRegionError `ERR_UNKNOWN_OPTION`.
+   */
+  modelArray(field: string): Float64Array {
+    const accessor = elementAccessors.find(([prefix]) => field.startsWith(prefix));
+    const values = read(this.#model, field)
+      ?? (accessor && this.#modelElements(accessor[1], accessor[2], field.slice(accessor[0].length)));
+    return values ?? unknownField(this.#model, field, 'the model');
+  }
+
+  /**
+   * A copy of an array of the simulation's data (`mjData`), such as `'site_xpos'` or `'cfrc_ext'`.
+   *
+   * @throws TrustRegionError `ERR_UNKNOWN_OPTION`.
+   */
+  dataArray(field: string): Float64Array {
+    if (forceFields.has(field)) {
+      this.#mujoco.mj_rnePostConstraint(this.#model, this.#data);
+    }
+    return read(this.#data, field) ?? unknownField(this.#data, field, 'the data');
+  }
+
+  /**
+   * Frees the model and its data. Nothing else may be called afterwards.
+   */
+  close(): void {
+    this.#data.delete();
+    this.#model.delete();
+  }
+
+  #renewViews(): void {
+    if (this.#qpos.length === 0) {
+      this.#qpos = this.#data.qpos;
+      this.#qvel = this.#data.qvel;
+      this.#ctrl = this.#data.ctrl;
+    }
+  }
+
+  #modelElements(accessor: string, counter: string, field: string): Float64Array | undefined {
+    const element = this.#model[accessor];
+    const count = this.#model[counter];
+    if (typeof element !== 'function' || typeof count !== 'number') {
+      return undefined;
+    }
+    const values = new Float64Array(count);
+    for (let index = 0; index < count; index += 1) {
+      const handle = element.call(this.#model, index) as MujocoHandle & Record<string, unknown>;
+      const value = handle[field];
+      handle.delete();
+      if (typeof value !== 'boolean') {
+        return undefined;
+      }
+      values[index] = value ? 1 : 0;
+    }
+    return values;
+  }
+}
+
+/**
+ * A copy of a numeric array in the WebAssembly heap, or `undefined` if there is none of that name.
+ */
+function read(source: MujocoModel | MujocoData, field: string): Float64Array | undefined {
+  if (field === 'warning') {
+    return undefined; // see the top of this file
+  }
+  let value: unknown;
+  try {
+    value = source[field];
+  } catch {
+    return undefined; // arrays of booleans
+  }
+  const isNumeric = ArrayBuffer.isView(value) && /(Float|Int)\d+Array/.test(tagOf(value));
+  return isNumeric ? Float64Array.from(value as unknown as ArrayLike<number>) : undefined;
+}
+
+function unknownField(source: object, field: string, where: string): never {
+  const known = Object.getOwnPropertyNames(Object.getPrototypeOf(source));
+  const nearest = nearestName(field, known.filter((name) => name !== field));
+  throw new TrustRegionError('ERR_UNKNOWN_OPTION',
+    `${where} has no numeric array '${field}'${nearest ? `; did you mean '${nearest}'?` : ''}`);
+}
+
+/**
+ * Whether MuJoCo accepts these numbers: none is NaN or beyond its mjMAXVAL.
+ */
+function isStable(values: ArrayLike<number>): boolean {
+  return Array.prototype.every.call(values, (value: number) => Math.abs(value) <= 1e10);
+}
+
+function unstable(time: number): TrustRegionError {
+  return new TrustRegionError('ERR_MODEL',
+    `the simulation became unstable at ${time} s (a position, velocity or acceleration was NaN or `
+    + 'beyond 1e10): make the timestep smaller, or the model heavier or better damped');
+}
+
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value);
+}
+
+/**
+ * Runs a call of MuJoCo and turns its exception into one of ours.
+ */
+function guard<Result>(what: string, call: () => Result): Result {
+  try {
+    return call();
+  } catch (cause) {
+    throw new TrustRegionError('ERR_MODEL', `${what}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/**
+ * The text of an exception on one line, without MuJoCo's own prefixes.
+ */
+function messageOf(cause: unknown): string {
+  const { message } = (cause ?? {}) as { readonly message?: unknown };
+  return String(message ?? cause)
+    .replace(/^MuJoCo Error: (Loading error: )?/, '')
+    .trim()
+    .replace(/\s*\n\s*/g, '; ');
+}

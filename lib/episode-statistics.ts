@@ -1,0 +1,85 @@
+/**
+ * Returns and lengths of finished episodes, fed one step at a time from several environments.
+ *
+ * A return is the plain sum of an episode's rewards: neither discounted nor scaled. Episodes run on
+ * across rollouts, and every step counts once. An episode that has not ended counts nowhere yet.
+ */
+export class EpisodeStatistics {
+  /**
+   * Steps recorded so far, over all environments.
+   */
+  steps = 0;
+  /**
+   * Episodes finished so far.
+   */
+  episodes = 0;
+
+  readonly #window: number;
+  readonly #returns: number[] = [];
+  readonly #lengths: number[] = [];
+  readonly #runningReturn: Float64Array;
+  readonly #runningLength: Float64Array;
+
+  /**
+   * @param environments - How many environments take part.
+   * @param window - How many of the latest finished episodes the means are taken over.
+   */
+  constructor(environments: number, window = 100) {
+    this.#window = window;
+    this.#runningReturn = new Float64Array(environments);
+    this.#runningLength = new Float64Array(environments);
+  }
+
+  /**
+   * Records one step.
+   *
+   * @param environment - Index of the environment.
+   * @param reward - Reward of the step.
+   * @param ended - Whether the episode ended with it, terminated or truncated.
+   */
+  record(environment: number, reward: number, ended: boolean): void {
+    const episodeReturn = (this.#runningReturn[environment] ?? 0) + reward;
+    const length = (this.#runningLength[environment] ?? 0) + 1;
+    this.steps += 1;
+    this.#runningReturn[environment] = ended ? 0 : episodeReturn;
+    this.#runningLength[environment] = ended ? 0 : length;
+    if (ended) {
+      this.episodes += 1;
+      this.#returns.push(episodeReturn);
+      this.#lengths.push(length);
+      if (this.#returns.length > this.#window) {
+        this.#returns.shift();
+        this.#lengths.shift();
+      }
+    }
+  }
+
+  /**
+   * Mean return of the latest finished episodes; NaN before the first.
+   */
+  get meanReturn(): number {
+    return mean(this.#returns);
+  }
+
+  /**
+   * Mean number of steps of the latest finished episodes; NaN before the first.
+   */
+  get meanLength(): number {
+    return mean(this.#lengths);
+  }
+}
+
+/**
+ * Arithmetic mean; NaN of nothing.
+ */
+export function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+}
+
+/**
+ * Population standard deviation, `sqrt(mean (x - mean)^2)`; NaN of nothing.
+ */
+export function standardDeviation(numbers: readonly number[]): number {
+  const centre = mean(numbers);
+  return Math.sqrt(mean(numbers.map((number) => (number - centre) ** 2)));
+}

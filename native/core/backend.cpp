@@ -1,0 +1,80 @@
+#include "core/backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "core/cpu/cpu_backend.h"
+#include "core/error.h"
+#include "core/reference/reference_backend.h"
+#include "core/vector_operations.h"
+
+namespace trustregion {
+
+void Evaluation::addRow(double kl, double rowEntropy) {
+  meanKl += kl;
+  maxKl = std::max(maxKl, kl);  // a NaN shows in the mean
+  entropy += rowEntropy;
+}
+
+void Evaluation::addRows(const Evaluation& sum) {
+  surrogate += sum.surrogate;
+  meanKl += sum.meanKl;
+  maxKl = std::max(maxKl, sum.maxKl);
+  entropy += sum.entropy;
+}
+
+void Evaluation::divideByRows(size_t rows) {
+  const double count = static_cast<double>(rows);
+  surrogate /= count;
+  meanKl /= count;
+  entropy /= count;
+  finite = std::isfinite(surrogate) && std::isfinite(meanKl) && std::isfinite(maxKl) &&
+           std::isfinite(entropy);
+}
+
+ConjugateGradientSummary Problem::solve(std::span<const double> b, double damping,
+                                        const ConjugateGradientOptions& options,
+                                        std::span<double> x, std::span<double> residual) {
+  const LinearOperator dampedFisher = [&](std::span<const double> v, std::span<double> product) {
+    fisherProduct(v, product);
+    axpby(damping, v, 1, product);
+  };
+  return conjugateGradient(dampedFisher, b, x, options, residual);
+}
+
+const std::vector<const Backend*>& allBackends() {
+  static const std::vector<const Backend*> backends = [] {
+    std::vector<const Backend*> list = cpuBackends();
+    list.push_back(&referenceBackend());
+    return list;
+  }();
+  return backends;
+}
+
+std::vector<std::string> supportedBackendNames() {
+  std::vector<std::string> names;
+  for (const Backend* backend : allBackends()) {
+    if (backend->isSupported()) names.push_back(backend->name());
+  }
+  return names;
+}
+
+const Backend& findBackend(const std::string& requested) {
+  std::string name = requested;
+  if (name.empty()) {
+    const char* forced = std::getenv("TRUSTREGION_BACKEND");
+    name = forced != nullptr && *forced != '\0' ? forced : "cpu";
+  }
+  for (const Backend* backend : allBackends()) {
+    const bool matches = backend->name() == name ||
+                         (name == "cpu" && backend->name().rfind("cpu-", 0) == 0);
+    if (matches && backend->isSupported()) return *backend;
+  }
+  std::string known = "cpu";
+  for (const std::string& supported : supportedBackendNames()) known += ", " + supported;
+  throw Error(ErrorCode::unknownBackend,
+              "backend '" + name + "' is not available on this machine; available: " + known);
+}
+
+}  // namespace trustregion

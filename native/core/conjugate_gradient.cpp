@@ -1,0 +1,119 @@
+#include "core/conjugate_gradient.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/vector_operations.h"
+
+namespace trustregion {
+
+const char* conjugateGradientStopName(ConjugateGradientStop stop) {
+  switch (stop) {
+    case ConjugateGradientStop::iterations:
+      return "iterations";
+    case ConjugateGradientStop::residual:
+      return "residual";
+    case ConjugateGradientStop::progress:
+      return "progress";
+    case ConjugateGradientStop::zeroRightHandSide:
+      return "zeroRightHandSide";
+    case ConjugateGradientStop::negativeCurvature:
+      return "negativeCurvature";
+    case ConjugateGradientStop::notFinite:
+      break;
+  }
+  return "notFinite";
+}
+
+ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<const double> b,
+                                           std::span<double> x,
+                                           const ConjugateGradientOptions& options,
+                                           std::span<double> residual,
+                                           const LinearOperator& preconditioner) {
+  using Stop = ConjugateGradientStop;
+  const size_t size = b.size();
+  std::vector<double> r(b.begin(), b.end());  // x = 0, so r = b
+  std::vector<double> p(size);
+  std::vector<double> q(size);  // A p
+  std::vector<double> z(preconditioner ? size : 0);
+  std::fill(x.begin(), x.end(), 0.0);
+
+  ConjugateGradientSummary summary;
+  const double rightHandSideNorm = norm(b);
+
+  const auto finish = [&](Stop stop) {
+    summary.stop = stop;
+    summary.residualNorm = norm(r);
+    summary.relativeResidual =
+        rightHandSideNorm > 0 ? summary.residualNorm / rightHandSideNorm : 0;
+    // x'A x / 2 - b'x = -x'(b + r) / 2 because A x = b - r.
+    summary.quadraticModel = -0.5 * (dot(x, b) + dot(x, r));
+    if (!residual.empty()) std::copy(r.begin(), r.end(), residual.begin());
+    return summary;
+  };
+  // z = M^-1 r; returns r'z.
+  const auto precondition = [&]() {
+    if (!preconditioner) return dot(r, r);
+    preconditioner(r, z);
+    return dot(r, z);
+  };
+  const auto searchDirection = [&]() -> std::span<const double> {
+    return preconditioner ? std::span<const double>(z) : std::span<const double>(r);
+  };
+
+  if (!std::isfinite(rightHandSideNorm)) return finish(Stop::notFinite);
+  if (rightHandSideNorm == 0) return finish(Stop::zeroRightHandSide);
+
+  double rho = precondition();
+  if (!std::isfinite(rho)) return finish(Stop::notFinite);
+  if (rho <= 0) return finish(Stop::negativeCurvature);  // the preconditioner is not definite
+  std::copy(searchDirection().begin(), searchDirection().end(), p.begin());
+  double model = 0;
+
+  for (int k = 1; k <= options.iterations; k++) {
+    a(p, q);
+    summary.products++;
+    const double curvature = dot(p, q);
+    if (!std::isfinite(curvature)) return finish(Stop::notFinite);
+    if (curvature <= 0) return finish(Stop::negativeCurvature);
+    const double alpha = rho / curvature;
+    // Against overflow of the step itself: x and r stay as they are unless all of it is finite.
+    if (!std::isfinite(alpha) || !std::isfinite(alpha * alpha * (dot(p, p) + dot(q, q)))) {
+      return finish(Stop::notFinite);
+    }
+    axpby(alpha, p, 1, x);
+    axpby(-alpha, q, 1, r);
+    summary.iterations = k;
+
+    // The recurrence for r drifts away from b - A x by rounding.
+    if (options.residualResetPeriod > 0 && k % options.residualResetPeriod == 0 &&
+        k < options.iterations) {
+      a(x, q);
+      summary.products++;
+      std::copy(b.begin(), b.end(), r.begin());
+      axpby(-1, q, 1, r);
+    }
+    const double residualNorm = norm(r);
+    if (!std::isfinite(residualNorm)) return finish(Stop::notFinite);
+    if (residualNorm <= options.residualTolerance * rightHandSideNorm) {
+      return finish(Stop::residual);
+    }
+    const double previousModel = model;
+    model = -0.5 * (dot(x, b) + dot(x, r));
+    if (options.progressTolerance > 0 &&
+        k * (previousModel - model) < options.progressTolerance * -model) {
+      return finish(Stop::progress);
+    }
+    if (k == options.iterations) break;
+
+    const double previousRho = rho;
+    rho = precondition();
+    if (!std::isfinite(rho)) return finish(Stop::notFinite);
+    if (rho <= 0) return finish(Stop::negativeCurvature);
+    axpby(1, searchDirection(), rho / previousRho, p);
+  }
+  return finish(Stop::iterations);
+}
+
+}  // namespace trustregion

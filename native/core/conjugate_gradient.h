@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+namespace trustregion {
+
+struct ConjugateGradientOptions {
+  int iterations = 10;
+  // Stop when |r| <= residualTolerance |b|; 0 never stops by it.
+  double residualTolerance = 0;
+  // Stop when iteration k made less than tolerance / k of the quadratic model's whole progress
+  // (Nash and Sofer 1990, "Assessing a search direction within a truncated Newton method");
+  // 0 never stops by it.
+  double progressTolerance = 0;
+  // Recompute r = b - A x after every so many iterations, which costs one product; 0 never does.
+  int residualResetPeriod = 20;
+};
+
+enum class ConjugateGradientStop {
+  iterations,         // did as many as were asked for
+  residual,           // residual small enough
+  progress,           // quadratic model no longer improves
+  zeroRightHandSide,  // b = 0, so x = 0
+  negativeCurvature,  // p'A p <= 0: A is not positive definite along p
+  notFinite,          // NaN or infinity appeared
+};
+
+const char* conjugateGradientStopName(ConjugateGradientStop stop);
+
+struct ConjugateGradientSummary {
+  int iterations = 0;           // updates of x
+  int products = 0;             // products with A
+  double residualNorm = 0;      // |b - A x| of the returned x
+  double relativeResidual = 0;  // the same over |b|
+  double quadraticModel = 0;    // x'A x / 2 - b'x, what CG minimises
+  ConjugateGradientStop stop = ConjugateGradientStop::iterations;
+};
+
+// y = A x, or y = M^-1 r for a preconditioner. Reads x, writes all of y.
+using LinearOperator = std::function<void(std::span<const double> x, std::span<double> y)>;
+
+// Solves A x = b for symmetric positive definite A (Hestenes and Stiefel 1952), from x = 0, with no
+// epsilon in any denominator. On a breakdown the best iterate so far is in x: the quadratic model
+// falls with every iteration, so that is the last one before the breakdown. `residual`, if not
+// empty, receives b - A x of that iterate. An empty preconditioner is the identity.
+ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<const double> b,
+                                           std::span<double> x,
+                                           const ConjugateGradientOptions& options,
+                                           std::span<double> residual = {},
+                                           const LinearOperator& preconditioner = {});
+
+}  // namespace trustregion

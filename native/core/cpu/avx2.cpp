@@ -1,0 +1,35 @@
+#include "core/cpu/kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#include <immintrin.h>
+
+#include "core/cpu/target_region.h"
+
+TRUSTREGION_BEGIN_TARGET("avx2,fma")
+namespace trustregion::cpu {
+namespace avx2 {
+namespace {
+
+constexpr size_t kLanes = 8;
+typedef float Vec __attribute__((vector_size(32), may_alias));
+typedef int IntVec __attribute__((vector_size(32), may_alias));
+
+inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+
+// 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
+constexpr size_t kMaxVectors = 2;
+constexpr size_t kBlockRows[] = {0, 12, 6};
+
+#include "core/cpu/kernels.inl"
+
+}  // namespace
+}  // namespace avx2
+}  // namespace trustregion::cpu
+TRUSTREGION_END_TARGET
+
+namespace trustregion::cpu {
+const Kernels& avx2Kernels() { return avx2::kKernels; }
+}  // namespace trustregion::cpu
+
+#endif

@@ -1,0 +1,35 @@
+#include "core/cpu/kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#include <immintrin.h>
+
+#include "core/cpu/target_region.h"
+
+TRUSTREGION_BEGIN_TARGET("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")
+namespace trustregion::cpu {
+namespace avx512 {
+namespace {
+
+constexpr size_t kLanes = 16;
+typedef float Vec __attribute__((vector_size(64), may_alias));
+typedef int IntVec __attribute__((vector_size(64), may_alias));
+
+inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+
+// 32 registers: 6 x 4 sums, 4 vectors of b, one broadcast.
+constexpr size_t kMaxVectors = 4;
+constexpr size_t kBlockRows[] = {0, 16, 12, 8, 6};
+
+#include "core/cpu/kernels.inl"
+
+}  // namespace
+}  // namespace avx512
+}  // namespace trustregion::cpu
+TRUSTREGION_END_TARGET
+
+namespace trustregion::cpu {
+const Kernels& avx512Kernels() { return avx512::kKernels; }
+}  // namespace trustregion::cpu
+
+#endif

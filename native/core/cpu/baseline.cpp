@@ -1,0 +1,33 @@
+#include "core/cpu/kernels.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace trustregion::cpu {
+namespace baseline {
+namespace {
+
+// Four lanes: SSE2 on x86-64, NEON on arm64; what every such machine has.
+constexpr size_t kLanes = 4;
+typedef float Vec __attribute__((vector_size(16), may_alias));
+typedef int IntVec __attribute__((vector_size(16), may_alias));
+
+#if defined(__aarch64__)
+inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+#else
+inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return a * b + c; }  // SSE2 rounds twice
+#endif
+
+// 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
+constexpr size_t kMaxVectors = 2;
+constexpr size_t kBlockRows[] = {0, 12, 6};
+
+#include "core/cpu/kernels.inl"
+
+}  // namespace
+}  // namespace baseline
+
+const Kernels& baselineKernels() { return baseline::kKernels; }
+
+}  // namespace trustregion::cpu

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/cpu/aligned_floats.h"
+#include "core/cpu/kernels.h"
+#include "core/mlp_layout.h"
+
+namespace trustregion::cpu {
+
+// Rows that go through all layers together, so that they stay in the first two cache levels.
+constexpr size_t kTileRows = 64;
+
+// Weights in the two orders that the kernels read, rows padded with zeros.
+struct PackedLayer {
+  AlignedFloats transposed;  // [inputs x padded outputs], for forward and tangent
+  AlignedFloats bias;        // [padded outputs]
+  AlignedFloats weight;      // [outputs x padded inputs], for backward; empty where not needed
+};
+
+enum class PackFor { forward, forwardAndBackward };
+
+// Where one tile's activations lie: layer l reads input[l] (input[0] the observations), derivative
+// is used by SiLU only. Row strides are padded widths.
+struct TileActivations {
+  std::vector<float*> input;
+  std::vector<float*> derivative;
+};
+
+// Two buffers that the passes write to in turn, each kTileRows x the widest layer.
+struct TileScratch {
+  AlignedFloats first;
+  AlignedFloats second;
+};
+
+// The passes of an MLP over one tile of at most kTileRows rows, in float32. Holds no numbers of its
+// own: parameters come packed, buffers come from the caller, nothing is allocated.
+class CpuMlp {
+ public:
+  CpuMlp(const MlpLayout& layout, const Kernels& kernels);
+
+  const MlpLayout& layout() const { return layout_; }
+  const Kernels& kernels() const { return *kernels_; }
+  size_t inputWidth() const { return paddedWidth(layout_.inputs()); }
+  size_t outputWidth() const { return paddedWidth(layout_.outputs()); }
+  size_t widestLayer() const { return widestLayer_; }
+  bool storesDerivative() const { return layout_.activation() == Activation::silu; }
+
+  TileScratch makeScratch() const;
+  // Reuses the memory of `packed` from the second call on.
+  void pack(std::span<const double> parameters, PackFor purpose,
+            std::vector<PackedLayer>& packed) const;
+
+  // head = network(input[0]), filling input[1...] and derivative.
+  void forward(const std::vector<PackedLayer>& packed, size_t rows, const TileActivations& tile,
+               float* head) const;
+
+  // headTangent = J v for the packed direction v.
+  void tangent(const std::vector<PackedLayer>& packed, const std::vector<PackedLayer>& direction,
+               size_t rows, const TileActivations& tile, TileScratch& scratch,
+               float* headTangent) const;
+
+  // sum += J'u for the head cotangents u [rows x outputWidth()], which must be zero in the padding.
+  void backward(const std::vector<PackedLayer>& packed, size_t rows, const TileActivations& tile,
+                const float* headCotangent, TileScratch& scratch, double* sum) const;
+
+  // sum += the element-wise square of each row's J'u, for the Fisher diagonal.
+  void backwardSquared(const std::vector<PackedLayer>& packed, size_t rows,
+                       const TileActivations& tile, const float* headCotangent,
+                       TileScratch& scratch, double* sum) const;
+
+ private:
+  enum class Power { one, two };
+  void backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
+                    const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
+                    Power power, double* sum) const;
+
+  MlpLayout layout_;
+  const Kernels* kernels_;
+  size_t widestLayer_;
+  AlignedFloats zeros_;
+};
+
+}  // namespace trustregion::cpu

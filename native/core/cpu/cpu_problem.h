@@ -1,0 +1,84 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/cpu/cpu_mlp.h"
+#include "core/rollout_copy.h"
+
+namespace trustregion::cpu {
+
+// A batch held for the CPU: scaled observations, activations and head metric of every row cached in
+// float32 at the expansion point.
+//
+// Rows are cut into tiles of kTileRows, and tiles into blocks of consecutive ones. A block is one
+// task: it sums its tiles in order into accumulators of its own, which are then added up in block
+// order. Tiles and blocks depend on the problem's size alone, so 1 and 64 threads give the same
+// bits. Fisher products allocate nothing.
+class CpuProblem : public Problem {
+ public:
+  CpuProblem(const PolicyModel& model, const Kernels& kernels, std::span<const double> parameters,
+             const ObservationScaling& scaling, const RolloutView& rollout, unsigned threads);
+
+  size_t parameterCount() const override { return model_.parameterCount(); }
+  size_t rows() const override { return rows_; }
+  void surrogateGradient(std::span<double> gradient) override;
+  void fisherProduct(std::span<const double> vector, std::span<double> product) override;
+  void fisherDiagonal(std::span<double> diagonal) override;
+  Evaluation evaluate(std::span<const double> parameters) override;
+
+ private:
+  struct Tile {
+    size_t firstRow;
+    size_t rows;
+  };
+  // Scratch of one thread.
+  struct Worker {
+    TileScratch scratch;
+    TileActivations activations;         // pointers into the caches, or into `candidate`
+    std::vector<AlignedFloats> candidate;  // hidden activations of one tile, for evaluate
+    AlignedFloats derivative;
+    AlignedFloats head;                  // [kTileRows x outputWidth]
+    AlignedFloats headCotangent;
+    std::vector<double> newHead;
+    std::vector<double> oldHead;
+    std::vector<double> score;
+  };
+  using TileTask = std::function<void(const Tile& tile, Worker& worker, double* sum)>;
+
+  size_t tileCount() const { return (rows_ + kTileRows - 1) / kTileRows; }
+  Tile tileAt(size_t index) const;
+  const double* action(size_t row) const;
+  const double* logStd(std::span<const double> parameters) const;
+  void pointToCache(const Tile& tile, Worker& worker);
+  void pointToCandidate(const Tile& tile, Worker& worker);
+  void cacheTile(const Tile& tile, const ObservationScaling& scaling, NumberSpan observations,
+                 Worker& worker);
+  void readOldHead(size_t row, Worker& worker) const;
+  void applyMetric(const Tile& tile, const float* headTangent, float* headCotangent) const;
+  // result = mean over rows of what `task` adds to its sums.
+  void meanOverTiles(std::span<double> result, const TileTask& task);
+
+  PolicyModel model_;
+  CpuMlp mlp_;
+  std::vector<double> parameters_;
+  RolloutCopy rollout_;
+  size_t rows_;
+  unsigned threads_;
+
+  std::vector<PackedLayer> packed_;
+  std::vector<PackedLayer> packedDirection_;
+  std::vector<PackedLayer> packedCandidate_;
+  std::vector<AlignedFloats> inputs_;       // [rows x padded width], what each layer reads
+  std::vector<AlignedFloats> derivatives_;  // SiLU only
+  AlignedFloats heads_;                     // [rows x outputs], dense
+  AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
+  std::vector<double> oldLogProbability_;
+
+  std::vector<Worker> workers_;
+  std::vector<AlignedDoubles> blockSums_;
+};
+
+}  // namespace trustregion::cpu

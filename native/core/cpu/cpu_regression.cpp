@@ -1,0 +1,54 @@
+#include "core/cpu/cpu_regression.h"
+
+#include <algorithm>
+
+namespace trustregion::cpu {
+
+CpuRegression::CpuRegression(const MlpLayout& layout, const Kernels& kernels, NumberSpan inputs,
+                             std::span<const double> targets, const ObservationScaling& scaling)
+    : mlp_(layout, kernels),
+      inputs_(targets.size() * mlp_.inputWidth()),
+      targets_(targets.begin(), targets.end()),
+      scratch_(mlp_.makeScratch()),
+      head_(kTileRows * mlp_.outputWidth()),
+      headCotangent_(kTileRows * mlp_.outputWidth()) {
+  scaling.apply(inputs, targets.size(), layout.inputs(), inputs_.data(), mlp_.inputWidth());
+  for (const LayerLayout& layer : layout.layers()) {
+    activations_.emplace_back(kTileRows * paddedWidth(layer.inputs));
+    tile_.input.push_back(activations_.back().data());
+    if (mlp_.storesDerivative()) {
+      derivatives_.emplace_back(kTileRows * paddedWidth(layer.outputs));
+      tile_.derivative.push_back(derivatives_.back().data());
+    }
+  }
+}
+
+double CpuRegression::lossGradient(std::span<const double> parameters,
+                                   std::span<const uint32_t> rows, std::span<double> gradient) {
+  mlp_.pack(parameters, PackFor::forwardAndBackward, packed_);
+  std::fill(gradient.begin(), gradient.end(), 0.0);
+  const size_t inputWidth = mlp_.inputWidth();
+  const size_t outputWidth = mlp_.outputWidth();
+  double loss = 0;
+  for (size_t first = 0; first < rows.size(); first += kTileRows) {
+    const size_t count = std::min(kTileRows, rows.size() - first);
+    for (size_t i = 0; i < count; i++) {
+      std::copy_n(inputs_.data() + rows[first + i] * inputWidth, inputWidth,
+                  tile_.input[0] + i * inputWidth);
+    }
+    mlp_.forward(packed_, count, tile_, head_.data());
+    for (size_t i = 0; i < count; i++) {
+      // d/dV of (V - target)^2 / 2
+      const double error =
+          static_cast<double>(head_[i * outputWidth]) - targets_[rows[first + i]];
+      headCotangent_[i * outputWidth] = static_cast<float>(error);
+      loss += 0.5 * error * error;
+    }
+    mlp_.backward(packed_, count, tile_, headCotangent_.data(), scratch_, gradient.data());
+  }
+  const double count = static_cast<double>(rows.size());
+  for (double& value : gradient) value /= count;
+  return loss / count;
+}
+
+}  // namespace trustregion::cpu

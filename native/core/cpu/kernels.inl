@@ -1,0 +1,206 @@
+// The bodies of all kernels, written once over vectors of kLanes floats. Included by baseline.cpp,
+// avx2.cpp and avx512.cpp inside a target region and a namespace of their own, after every standard
+// header; so nothing here includes anything, and no inline function of a header that is compiled
+// here can reach other machines.
+//
+// The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
+// multiplyAdd(a, b, c) = a b + c, kMaxVectors and kBlockRows[v] (rows of a register block that is v
+// vectors wide).
+
+inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
+inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
+inline Vec broadcast(float value) { return value - Vec{}; }
+
+inline Vec asFloats(IntVec bits) { return reinterpret_cast<Vec>(bits); }
+inline IntVec asBits(Vec value) { return reinterpret_cast<IntVec>(value); }
+
+inline Vec absolute(Vec x) { return asFloats(asBits(x) & 0x7fffffff); }
+inline Vec copySign(Vec magnitude, Vec sign) {
+  return asFloats((asBits(magnitude) & 0x7fffffff) | (asBits(sign) & static_cast<int>(0x80000000)));
+}
+
+// e^x for x in [-87, 88], within 1.5 ulp there; outside it is clamped to the ends. x = n log 2 + r,
+// |r| <= log(2) / 2; e^r = 1 + r + r^2 q(r) with q the minimax polynomial (relative error 3.1e-9).
+inline Vec exponential(Vec x) {
+  x = x < -87.0f ? broadcast(-87.0f) : x;
+  x = x > 88.0f ? broadcast(88.0f) : x;
+  // Adding 1.5 2^23 rounds to the nearest integer, left in the low bits.
+  const Vec shifted = multiplyAdd(x, broadcast(1.44269504f), broadcast(12582912.0f));
+  const Vec n = shifted - 12582912.0f;
+  Vec r = multiplyAdd(n, broadcast(-0.693359375f), x);  // log 2 in two parts, the first exact
+  r = multiplyAdd(n, broadcast(2.12194440e-4f), r);
+  Vec q = broadcast(0.001381459878757596f);
+  q = multiplyAdd(q, r, broadcast(0.008368716575205326f));
+  q = multiplyAdd(q, r, broadcast(0.04166838899254799f));
+  q = multiplyAdd(q, r, broadcast(0.1666652113199234f));
+  q = multiplyAdd(q, r, broadcast(0.4999999403953552f));
+  const Vec power = multiplyAdd(r * r, q, r) + 1.0f;
+  return power * asFloats((asBits(shifted) << 23) + 0x3f800000);
+}
+
+// tanh within 2.5 ulp: x + x^3 p(x^2) with p minimax (relative error 4.2e-9) below 0.625, and
+// 1 - 2 / (e^2|x| + 1) above, which is 1 from 10 on.
+inline Vec hyperbolicTangent(Vec x) {
+  const Vec square = x * x;
+  Vec p = broadcast(-0.005717045161873102f);
+  p = multiplyAdd(p, square, broadcast(0.02065058797597885f));
+  p = multiplyAdd(p, square, broadcast(-0.05374349653720856f));
+  p = multiplyAdd(p, square, broadcast(0.13331490755081177f));
+  p = multiplyAdd(p, square, broadcast(-0.3333328366279602f));
+  const Vec small = multiplyAdd(x * square, p, x);
+  const Vec magnitude = absolute(x);
+  const Vec large = 1.0f - 2.0f / (exponential(2.0f * magnitude) + 1.0f);
+  const Vec result = magnitude < 0.625f ? small : copySign(large, x);
+  return x != x ? x : result;  // NaN stays NaN
+}
+
+// 1 / (1 + e^-x), from e^-|x| so that both tails keep their digits.
+inline Vec logisticSigmoid(Vec x) {
+  const Vec e = exponential(-absolute(x));
+  const Vec result = (x >= 0.0f ? broadcast(1.0f) : e) / (1.0f + e);
+  return x != x ? x : result;
+}
+
+// One register block of a product: kRows x kVectors accumulators, one broadcast of a for kVectors
+// multiply-adds. Every element is one chain of multiply-adds over t in order, however the block is
+// shaped, so the result does not depend on where block edges fall.
+template <size_t kRows, size_t kVectors>
+inline void accumulateBlock(size_t inner, const float* a, size_t aRow, size_t aInner,
+                            const float* b, size_t bRow, Vec (&sums)[kRows][kVectors]) {
+  for (size_t t = 0; t < inner; t++) {
+    Vec bVectors[kVectors];
+    for (size_t v = 0; v < kVectors; v++) bVectors[v] = load(b + t * bRow + v * kLanes);
+    for (size_t i = 0; i < kRows; i++) {
+      const Vec aVector = broadcast(a[i * aRow + t * aInner]);
+      for (size_t v = 0; v < kVectors; v++) {
+        sums[i][v] = multiplyAdd(aVector, bVectors[v], sums[i][v]);
+      }
+    }
+  }
+}
+
+struct ProductBlock {
+  template <size_t kRows, size_t kVectors>
+  static void run(const Product& p, size_t row, size_t column) {
+    Vec sums[kRows][kVectors];
+    for (size_t i = 0; i < kRows; i++) {
+      for (size_t v = 0; v < kVectors; v++) {
+        sums[i][v] = load(p.init + (row + i) * p.initRow + column + v * kLanes);
+      }
+    }
+    accumulateBlock<kRows, kVectors>(p.inner, p.a + row * p.aRow, p.aRow, p.aInner, p.b + column,
+                                     p.bRow, sums);
+    for (size_t i = 0; i < kRows; i++) {
+      for (size_t v = 0; v < kVectors; v++) {
+        store(p.c + (row + i) * p.cRow + column + v * kLanes, sums[i][v]);
+      }
+    }
+  }
+};
+
+struct GradientBlock {
+  template <size_t kRows, size_t kVectors>
+  static void run(const GradientSum& g, size_t row, size_t column) {
+    Vec sums[kRows][kVectors] = {};
+    accumulateBlock<kRows, kVectors>(g.rows, g.u + row, 1, g.uRow, g.x + column, g.xRow, sums);
+    const size_t width = g.inputs - column < kVectors * kLanes ? g.inputs - column
+                                                               : kVectors * kLanes;
+    for (size_t i = 0; i < kRows; i++) {
+      double* to = g.sum + (row + i) * g.inputs + column;
+      const float* from = reinterpret_cast<const float*>(sums[i]);
+      for (size_t j = 0; j < width; j++) to[j] += static_cast<double>(from[j]);
+    }
+  }
+};
+
+// Covers `rows` x `columns` with blocks of kBlockRows[v] x v vectors, then with smaller ones.
+template <class Block, size_t kVectors, size_t kRows, class Arguments>
+inline void runRows(const Arguments& arguments, size_t row, size_t rows, size_t column) {
+  for (; row + kRows <= rows; row += kRows) {
+    Block::template run<kRows, kVectors>(arguments, row, column);
+  }
+  if constexpr (kRows > 1) {
+    if (row < rows) runRows<Block, kVectors, kRows / 2>(arguments, row, rows, column);
+  }
+}
+
+template <class Block, size_t kVectors, class Arguments>
+inline void runBlocks(const Arguments& arguments, size_t rows, size_t columns, size_t column = 0) {
+  // A last vector may hang over `columns`: rows are padded to kRowAlignment.
+  for (; column + (kVectors - 1) * kLanes < columns; column += kVectors * kLanes) {
+    runRows<Block, kVectors, kBlockRows[kVectors]>(arguments, 0, rows, column);
+  }
+  if constexpr (kVectors > 1) {
+    if (column < columns) runBlocks<Block, kVectors - 1>(arguments, rows, columns, column);
+  }
+}
+
+void multiply(const Product& product) {
+  runBlocks<ProductBlock, kMaxVectors>(product, product.rows, product.columns);
+}
+
+void addGradient(const GradientSum& gradient) {
+  runBlocks<GradientBlock, kMaxVectors>(gradient, gradient.outputs, gradient.inputs);
+}
+
+void addColumnSums(size_t rows, size_t outputs, const float* u, size_t uRow, double* sum) {
+  for (size_t column = 0; column < outputs; column += kLanes) {
+    Vec total = {};
+    for (size_t t = 0; t < rows; t++) total += load(u + t * uRow + column);
+    const float* from = reinterpret_cast<const float*>(&total);
+    for (size_t j = 0; j < kLanes && column + j < outputs; j++) {
+      sum[column + j] += static_cast<double>(from[j]);
+    }
+  }
+}
+
+void activate(Activation activation, size_t count, float* z, float* derivative) {
+  switch (activation) {
+    case Activation::tanh:
+      for (size_t i = 0; i < count; i += kLanes) store(z + i, hyperbolicTangent(load(z + i)));
+      return;
+    case Activation::relu:
+      for (size_t i = 0; i < count; i += kLanes) {
+        const Vec x = load(z + i);
+        store(z + i, x < 0.0f ? Vec{} : x);  // NaN stays NaN
+      }
+      return;
+    case Activation::silu:
+      for (size_t i = 0; i < count; i += kLanes) {
+        const Vec x = load(z + i);
+        const Vec sigmoid = logisticSigmoid(x);
+        store(z + i, x * sigmoid);
+        store(derivative + i, sigmoid * multiplyAdd(x, 1.0f - sigmoid, broadcast(1.0f)));
+      }
+      return;
+  }
+}
+
+void multiplyByDerivative(Activation activation, size_t count, const float* h,
+                          const float* derivative, float* values) {
+  switch (activation) {
+    case Activation::tanh:
+      for (size_t i = 0; i < count; i += kLanes) {
+        const Vec tanh = load(h + i);
+        store(values + i, load(values + i) * multiplyAdd(-tanh, tanh, broadcast(1.0f)));
+      }
+      return;
+    case Activation::relu:
+      for (size_t i = 0; i < count; i += kLanes) {
+        store(values + i, load(h + i) > 0.0f ? load(values + i) : Vec{});
+      }
+      return;
+    case Activation::silu:
+      for (size_t i = 0; i < count; i += kLanes) {
+        store(values + i, load(values + i) * load(derivative + i));
+      }
+      return;
+  }
+}
+
+void multiplyElements(size_t count, const float* a, const float* b, float* out) {
+  for (size_t i = 0; i < count; i += kLanes) store(out + i, load(a + i) * load(b + i));
+}
+
+const Kernels kKernels = {multiply, addGradient,          addColumnSums,
+                          activate, multiplyByDerivative, multiplyElements};

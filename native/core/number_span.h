@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace trustregion {
+
+// A view of a caller's numbers in whichever type they came: float32, float64 or int32.
+// Rollouts are float32 as a rule; the reference backend also reads float64 without rounding it.
+class NumberSpan {
+ public:
+  enum class Type { float32, float64, int32 };
+
+  NumberSpan() = default;
+  NumberSpan(const float* data, size_t size) : data_(data), size_(size), type_(Type::float32) {}
+  NumberSpan(const double* data, size_t size) : data_(data), size_(size), type_(Type::float64) {}
+  NumberSpan(const int32_t* data, size_t size) : data_(data), size_(size), type_(Type::int32) {}
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  Type type() const { return type_; }
+  const void* data() const { return data_; }
+
+  double operator[](size_t index) const {
+    switch (type_) {
+      case Type::float32:
+        return static_cast<const float*>(data_)[index];
+      case Type::float64:
+        return static_cast<const double*>(data_)[index];
+      case Type::int32:
+        return static_cast<const int32_t*>(data_)[index];
+    }
+    return 0;
+  }
+
+  NumberSpan subspan(size_t offset, size_t count) const;
+
+  // Throws ErrorCode::notFinite naming the array and the first offending index.
+  void requireFinite(const std::string& name) const;
+
+  // Throws ErrorCode::shapeMismatch unless size() == expected. `meaning` explains the number,
+  // for example "rows x observationSize = 2048 x 17".
+  void requireSize(const std::string& name, size_t expected, const std::string& meaning) const;
+
+  // Copies all values to `out`, converting the type once.
+  void copyTo(double* out) const;
+  void copyTo(float* out) const;
+
+ private:
+  const void* data_ = nullptr;
+  size_t size_ = 0;
+  Type type_ = Type::float32;
+};
+
+}  // namespace trustregion

@@ -1,0 +1,179 @@
+#include "core/policy.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "core/advantages.h"
+#include "core/error.h"
+#include "core/initialization.h"
+#include "core/thread_pool.h"
+
+namespace trustregion {
+namespace {
+
+// Streams of one seed, so that initialisation and sampling share nothing.
+constexpr uint64_t kInitializationStream = 1;
+constexpr uint64_t kSamplingStream = 2;
+
+Distribution makeDistribution(const PolicyConfig& config) {
+  switch (config.distribution) {
+    case DistributionKind::categorical:
+      return Distribution::categorical(config.actionCounts);
+    case DistributionKind::bernoulli:
+      return Distribution::bernoulli(config.actionCounts.at(0));
+    case DistributionKind::gaussian:
+      break;
+  }
+  return Distribution::gaussian(config.actionCounts.at(0));
+}
+
+PolicyModel makeModel(const PolicyConfig& config) {
+  Distribution distribution = makeDistribution(config);
+  MlpLayout network(config.observationSize, config.hidden, distribution.headSize(),
+                    config.activation);
+  return {std::move(network), std::move(distribution)};
+}
+
+}  // namespace
+
+Policy::Policy(const PolicyConfig& config)
+    : model_(makeModel(config)),
+      backend_(&findBackend(config.backend)),
+      threads_(config.threads == 0 ? defaultThreads() : config.threads),
+      normalizer_(config.observationSize, config.observationClip),
+      sampling_(config.seed, kSamplingStream) {
+  std::vector<double> parameters(model_.parameterCount(), config.initialLogStd);
+  Random random(config.seed, kInitializationStream);
+  initializeOrthogonal(model_.network, config.outputGain, random, parameters);
+  backend_->roundParameters(parameters);
+  snapshot_ = makeSnapshot(0, std::move(parameters), normalizer_.scaling());
+  workspace_ = snapshot_->network->makeWorkspace();
+}
+
+size_t Policy::memoryBytes() const {
+  // The float64 parameters and the backend's packed copies of about twice their size.
+  return 3 * sizeof(double) * model_.parameterCount();
+}
+
+std::shared_ptr<PolicySnapshot> Policy::makeSnapshot(uint64_t version,
+                                                     std::vector<double> parameters,
+                                                     const ObservationScaling& scaling) const {
+  auto snapshot = std::make_shared<PolicySnapshot>();
+  snapshot->version = version;
+  snapshot->parameters = std::move(parameters);
+  snapshot->scaling = scaling;
+  snapshot->network = backend_->makeNetwork(model_.network, snapshot->parameters);
+  return snapshot;
+}
+
+void Policy::setParameters(NumberSpan parameters) {
+  parameters.requireSize("parameters", model_.parameterCount(), "parameterCount");
+  parameters.requireFinite("parameters");
+  std::vector<double> values(parameters.size());
+  parameters.copyTo(values.data());
+  backend_->roundParameters(values);
+  NumberSpan(values.data(), values.size()).requireFinite("parameters");
+  snapshot_ = makeSnapshot(snapshot_->version + 1, std::move(values), snapshot_->scaling);
+}
+
+void Policy::updateNormalizer(NumberSpan observations) {
+  observations.requireFinite("observations");
+  normalizer_.update(observations, observations.size() / model_.observationSize());
+  snapshot_ =
+      makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
+}
+
+void Policy::restoreNormalizer(double count, const double* mean, const double* squaredDeviations) {
+  normalizer_.restore(count, mean, squaredDeviations);
+  snapshot_ =
+      makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
+}
+
+const double* Policy::logStd() const {
+  return snapshot_->parameters.data() + model_.logStdOffset();
+}
+
+void Policy::seedSampling(uint64_t seed) { sampling_ = Random(seed, kSamplingStream); }
+
+void Policy::forward(NumberSpan observations, double* head) {
+  observations.requireFinite("observations");
+  const size_t rows = observations.size() / model_.observationSize();
+  snapshot_->network->forward(observations, rows, snapshot_->scaling, head, *workspace_);
+}
+
+void Policy::act(NumberSpan observations, size_t rows, bool deterministic, double* actions) {
+  const Distribution& distribution = model_.distribution;
+  head_.resize(std::max(head_.size(), rows * distribution.headSize()));
+  forward(observations, head_.data());
+  for (size_t row = 0; row < rows; row++) {
+    const double* head = head_.data() + row * distribution.headSize();
+    double* action = actions + row * distribution.actionSize();
+    if (deterministic) {
+      distribution.mode(head, action);
+    } else {
+      distribution.sample(head, logStd(), sampling_, action);
+    }
+  }
+}
+
+void Policy::logProbability(NumberSpan observations, NumberSpan actions, double* out) {
+  const Distribution& distribution = model_.distribution;
+  const size_t rows = observations.size() / model_.observationSize();
+  actions.requireSize("actions", rows * distribution.actionSize(), "rows x values of an action");
+  actions.requireFinite("actions");
+  std::vector<double> head(rows * distribution.headSize());
+  forward(observations, head.data());
+  std::vector<double> values(actions.size());
+  actions.copyTo(values.data());
+  for (size_t row = 0; row < rows; row++) {
+    const double* action = values.data() + row * distribution.actionSize();
+    distribution.requireValidAction(action, row * distribution.actionSize());
+    out[row] = distribution.logProbability(head.data() + row * distribution.headSize(), logStd(),
+                                           action);
+  }
+}
+
+void Policy::entropy(NumberSpan observations, double* out) {
+  const Distribution& distribution = model_.distribution;
+  const size_t rows = observations.size() / model_.observationSize();
+  std::vector<double> head(rows * distribution.headSize());
+  forward(observations, head.data());
+  for (size_t row = 0; row < rows; row++) {
+    out[row] = distribution.entropy(head.data() + row * distribution.headSize(), logStd());
+  }
+}
+
+std::unique_ptr<Problem> Policy::makeProblem(const PolicySnapshot& snapshot,
+                                             const RolloutView& rollout) const {
+  return backend_->makeProblem(model_, snapshot.parameters, snapshot.scaling, rollout, threads_);
+}
+
+UpdateResult Policy::computeUpdate(const PolicySnapshot& snapshot,
+                                   const UpdateRequest& request) const {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  RolloutView rollout = request.rollout;
+  rollout.advantages.requireFinite("advantages");
+  std::vector<double> advantages(rollout.advantages.size());
+  rollout.advantages.copyTo(advantages.data());
+  if (request.normalizeAdvantages) normalizeAdvantages(advantages);
+  rollout.advantages = NumberSpan(advantages.data(), advantages.size());
+  const std::unique_ptr<Problem> problem = makeProblem(snapshot, rollout);
+  const auto prepared = Clock::now();
+
+  std::vector<double> parameters(snapshot.parameters.size());
+  UpdateResult result;
+  result.summary =
+      trpoStep(*problem, *backend_, snapshot.parameters, request.options, parameters);
+  if (result.summary.status == UpdateStatus::accepted) {
+    result.snapshot =
+        makeSnapshot(snapshot.version + 1, std::move(parameters), snapshot.scaling);
+  }
+  const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
+  result.summary.timing.prepare = seconds(prepared - start);
+  result.summary.timing.total = seconds(Clock::now() - start);
+  return result;
+}
+
+}  // namespace trustregion

@@ -1,0 +1,230 @@
+#include "core/reference/reference_backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/reference/reference_mlp.h"
+#include "core/rollout_copy.h"
+#include "core/vector_operations.h"
+
+namespace trustregion {
+namespace {
+
+using reference::RowActivations;
+
+struct ReferenceWorkspace : Network::Workspace {
+  std::vector<double> observation;
+  RowActivations row;
+};
+
+class ReferenceNetwork : public Network {
+ public:
+  ReferenceNetwork(const MlpLayout& layout, std::span<const double> parameters)
+      : layout_(layout), parameters_(parameters.begin(), parameters.end()) {}
+
+  std::unique_ptr<Workspace> makeWorkspace() const override {
+    auto workspace = std::make_unique<ReferenceWorkspace>();
+    workspace->observation.resize(layout_.inputs());
+    return workspace;
+  }
+
+  void forward(NumberSpan observations, size_t rows, const ObservationScaling& scaling,
+               double* outputs, Workspace& workspace) const override {
+    auto& [observation, row] = static_cast<ReferenceWorkspace&>(workspace);
+    const size_t size = layout_.inputs();
+    for (size_t i = 0; i < rows; i++) {
+      scaling.apply(observations.subspan(i * size, size), 1, size, observation.data(), size);
+      reference::forward(layout_, parameters_, observation.data(), row);
+      std::copy(row.output.begin(), row.output.end(), outputs + i * layout_.outputs());
+    }
+  }
+
+ private:
+  MlpLayout layout_;
+  std::vector<double> parameters_;
+};
+
+class ReferenceProblem : public Problem {
+ public:
+  ReferenceProblem(const PolicyModel& model, std::span<const double> parameters,
+                   const ObservationScaling& scaling, const RolloutView& rollout)
+      : model_(model),
+        parameters_(parameters.begin(), parameters.end()),
+        rollout_(model, rollout),
+        activations_(rollout.rows) {
+    const size_t size = model.observationSize();
+    observations_.resize(rollout.rows * size);
+    scaling.apply(rollout.observations, rollout.rows, size, observations_.data(), size);
+    for (size_t row = 0; row < rollout.rows; row++) {
+      reference::forward(model_.network, parameters_, observation(row), activations_[row]);
+    }
+  }
+
+  size_t parameterCount() const override { return model_.parameterCount(); }
+  size_t rows() const override { return activations_.size(); }
+
+  void surrogateGradient(std::span<double> gradient) override {
+    rollout_.requireActionsAndAdvantages();
+    const Distribution& distribution = model_.distribution;
+    std::vector<double> score(distribution.headSize());
+    std::vector<double> logStdScore(distribution.logStdSize());
+    std::fill(gradient.begin(), gradient.end(), 0.0);
+    for (size_t row = 0; row < rows(); row++) {
+      const double advantage = rollout_.advantages[row];
+      distribution.score(activations_[row].output.data(), logStd(parameters_), action(row),
+                         score.data(), logStdScore.data());
+      for (double& value : score) value *= advantage;
+      reference::backward(model_.network, parameters_, activations_[row], score.data(), gradient);
+      for (size_t i = 0; i < logStdScore.size(); i++) {
+        gradient[model_.logStdOffset() + i] += advantage * logStdScore[i];
+      }
+    }
+    divideByRows(gradient);
+  }
+
+  void fisherProduct(std::span<const double> vector, std::span<double> product) override {
+    const Distribution& distribution = model_.distribution;
+    std::vector<double> headTangent(distribution.headSize());
+    std::vector<double> headCotangent(distribution.headSize());
+    std::fill(product.begin(), product.end(), 0.0);
+    for (size_t row = 0; row < rows(); row++) {
+      const RowActivations& activations = activations_[row];
+      reference::tangent(model_.network, parameters_, vector, activations, headTangent.data());
+      distribution.applyMetric(activations.output.data(), logStd(parameters_), headTangent.data(),
+                               headCotangent.data());
+      reference::backward(model_.network, parameters_, activations, headCotangent.data(), product);
+    }
+    divideByRows(product);
+    for (size_t i = model_.logStdOffset(); i < parameterCount(); i++) product[i] = 2 * vector[i];
+  }
+
+  void fisherDiagonal(std::span<double> diagonal) override {
+    // F = mean of J' B B' J with M = B B', so diag(F) is the mean over rows of the sum over
+    // columns b of B of (J' b)^2.
+    const Distribution& distribution = model_.distribution;
+    std::vector<double> column(distribution.headSize());
+    std::fill(diagonal.begin(), diagonal.end(), 0.0);
+    for (size_t row = 0; row < rows(); row++) {
+      const RowActivations& activations = activations_[row];
+      for (size_t i = 0; i < distribution.headSize(); i++) {
+        distribution.metricFactorColumn(activations.output.data(), logStd(parameters_), i,
+                                        column.data());
+        reference::backward(model_.network, parameters_, activations, column.data(), diagonal,
+                            true);
+      }
+    }
+    divideByRows(diagonal);
+    for (size_t i = model_.logStdOffset(); i < parameterCount(); i++) diagonal[i] = 2;
+  }
+
+  Evaluation evaluate(std::span<const double> parameters) override {
+    const Distribution& distribution = model_.distribution;
+    Evaluation sum;
+    RowActivations candidate;
+    for (size_t row = 0; row < rows(); row++) {
+      reference::forward(model_.network, parameters, observation(row), candidate);
+      const double* oldHead = activations_[row].output.data();
+      const double* newHead = candidate.output.data();
+      sum.addRow(distribution.kl(oldHead, logStd(parameters_), newHead, logStd(parameters)),
+                 distribution.entropy(newHead, logStd(parameters)));
+      if (rollout_.hasActions() && rollout_.hasAdvantages()) {
+        const double logRatio =
+            distribution.logProbability(newHead, logStd(parameters), action(row)) -
+            distribution.logProbability(oldHead, logStd(parameters_), action(row));
+        sum.surrogate += std::exp(logRatio) * rollout_.advantages[row];
+      }
+    }
+    sum.divideByRows(rows());
+    return sum;
+  }
+
+ private:
+  const double* observation(size_t row) const {
+    return observations_.data() + row * model_.observationSize();
+  }
+  const double* action(size_t row) const {
+    return rollout_.actions.data() + row * model_.distribution.actionSize();
+  }
+  const double* logStd(std::span<const double> parameters) const {
+    return parameters.data() + model_.logStdOffset();
+  }
+  void divideByRows(std::span<double> values) const {
+    for (double& value : values) value /= static_cast<double>(rows());
+  }
+
+  PolicyModel model_;
+  std::vector<double> parameters_;
+  RolloutCopy rollout_;
+  std::vector<double> observations_;
+  std::vector<RowActivations> activations_;
+};
+
+class ReferenceRegression : public RegressionProblem {
+ public:
+  ReferenceRegression(const MlpLayout& layout, NumberSpan inputs, std::span<const double> targets,
+                      const ObservationScaling& scaling)
+      : layout_(layout),
+        inputs_(targets.size() * layout.inputs()),
+        targets_(targets.begin(), targets.end()) {
+    scaling.apply(inputs, targets.size(), layout.inputs(), inputs_.data(), layout.inputs());
+  }
+
+  double lossGradient(std::span<const double> parameters, std::span<const uint32_t> rows,
+                      std::span<double> gradient) override {
+    const double count = static_cast<double>(rows.size());
+    std::fill(gradient.begin(), gradient.end(), 0.0);
+    double loss = 0;
+    RowActivations activations;
+    for (const uint32_t row : rows) {
+      reference::forward(layout_, parameters, inputs_.data() + row * layout_.inputs(),
+                         activations);
+      const double error = activations.output[0] - targets_[row];
+      loss += 0.5 * error * error;
+      reference::backward(layout_, parameters, activations, &error, gradient);
+    }
+    for (double& value : gradient) value /= count;
+    return loss / count;
+  }
+
+ private:
+  MlpLayout layout_;
+  std::vector<double> inputs_;
+  std::vector<double> targets_;
+};
+
+class ReferenceBackend : public Backend {
+ public:
+  std::string name() const override { return "reference"; }
+  std::string description() const override { return "naive loops in float64: the oracle"; }
+  bool isSupported() const override { return true; }
+  std::string precision() const override { return "float64"; }
+  void roundParameters(std::span<double>) const override {}
+
+  std::unique_ptr<Network> makeNetwork(const MlpLayout& layout,
+                                       std::span<const double> parameters) const override {
+    return std::make_unique<ReferenceNetwork>(layout, parameters);
+  }
+
+  std::unique_ptr<Problem> makeProblem(const PolicyModel& model,
+                                       std::span<const double> parameters,
+                                       const ObservationScaling& scaling,
+                                       const RolloutView& rollout, unsigned) const override {
+    return std::make_unique<ReferenceProblem>(model, parameters, scaling, rollout);
+  }
+
+  std::unique_ptr<RegressionProblem> makeRegressionProblem(
+      const MlpLayout& layout, NumberSpan inputs, std::span<const double> targets, size_t,
+      const ObservationScaling& scaling, unsigned) const override {
+    return std::make_unique<ReferenceRegression>(layout, inputs, targets, scaling);
+  }
+};
+
+}  // namespace
+
+const Backend& referenceBackend() {
+  static const ReferenceBackend backend;
+  return backend;
+}
+
+}  // namespace trustregion

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "core/backend.h"
+
+namespace trustregion {
+
+// The checked private copy of a rollout's actions and advantages that a problem keeps: the caller
+// may change his arrays afterwards without harm. Observations are checked here and copied by each
+// backend into its own layout.
+struct RolloutCopy {
+  RolloutCopy(const PolicyModel& model, const RolloutView& rollout);
+
+  bool hasActions() const { return !actions.empty(); }
+  bool hasAdvantages() const { return !advantages.empty(); }
+  // Throws unless there are actions and advantages for a gradient.
+  void requireActionsAndAdvantages() const;
+
+  std::vector<double> actions;     // [rows x actionSize] or empty
+  std::vector<double> advantages;  // [rows] or empty
+};
+
+}  // namespace trustregion

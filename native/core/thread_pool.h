@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace trustregion {
+
+// How many threads an object uses by default: the environment variable TRUSTREGION_THREADS, or the
+// number of processors that this process may run on. At least 1, at most kMaxThreads.
+unsigned defaultThreads();
+
+constexpr unsigned kMaxThreads = 64;
+
+// Runs task(i, worker) for i = 0 ... tasks - 1 on at most `threads` threads, the calling one among
+// them, and returns when all have run. worker < threads tells the threads of one call apart, for
+// their scratch memory. Tasks are claimed from a counter, so which thread runs which is not fixed:
+// results must not depend on it. The first exception is rethrown here after all tasks ended.
+//
+// The threads belong to one pool for the whole process, grow on demand, spin briefly between calls
+// and then sleep. Several threads may call at once. A caller never waits for a pool thread that has
+// not begun: where the pool is busy, the caller does the work.
+void parallelFor(size_t tasks, unsigned threads,
+                 const std::function<void(size_t task, unsigned worker)>& task);
+
+}  // namespace trustregion

@@ -1,0 +1,175 @@
+#include "core/value_function.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "core/advantages.h"
+#include "core/error.h"
+#include "core/initialization.h"
+#include "core/thread_pool.h"
+
+namespace trustregion {
+namespace {
+
+constexpr uint64_t kInitializationStream = 3;
+constexpr uint64_t kShufflingStream = 4;
+
+struct Affine {
+  double mean;
+  double std;
+};
+
+// Mean and standard deviation of the targets so far; the identity before there are any.
+Affine targetScale(const RunningNormalizer& targets) {
+  const ObservationScaling scaling = targets.scaling();
+  if (scaling.isIdentity()) return {0, 1};
+  return {scaling.mean[0], 1 / scaling.inverseStd[0]};
+}
+
+// Rescales the last layer so that newMean + newStd (W'h + b') = oldMean + oldStd (W h + b).
+void preserveOutputs(const MlpLayout& layout, Affine before, Affine after,
+                     std::span<double> parameters) {
+  const LayerLayout& last = layout.layers().back();
+  const double ratio = before.std / after.std;
+  for (size_t i = 0; i < last.inputs; i++) parameters[last.weightOffset + i] *= ratio;
+  double& bias = parameters[last.biasOffset];
+  bias = (before.mean - after.mean) / after.std + ratio * bias;
+}
+
+double meanSquaredErrorHalf(std::span<const double> values, std::span<const double> targets) {
+  double sum = 0;
+  for (size_t i = 0; i < values.size(); i++) {
+    sum += (values[i] - targets[i]) * (values[i] - targets[i]);
+  }
+  return 0.5 * sum / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+ValueFunction::ValueFunction(const ValueFunctionConfig& config)
+    : config_(config),
+      layout_(config.observationSize, config.hidden, 1, config.activation),
+      backend_(&findBackend(config.backend)),
+      threads_(config.threads == 0 ? defaultThreads() : config.threads),
+      state_{nullptr, RunningNormalizer(config.observationSize, config.observationClip),
+             // Targets are never clipped.
+             RunningNormalizer(1, HUGE_VAL), Adam(layout_.parameterCount()),
+             Random(config.seed, kShufflingStream)} {
+  std::vector<double> parameters(layout_.parameterCount());
+  Random random(config.seed, kInitializationStream);
+  initializeOrthogonal(layout_, 1, random, parameters);
+  backend_->roundParameters(parameters);
+  state_.snapshot = makeSnapshot(0, std::move(parameters), {}, 0, 1);
+  workspace_ = state_.snapshot->network->makeWorkspace();
+}
+
+size_t ValueFunction::memoryBytes() const {
+  // float64 parameters, two Adam moments and the packed network.
+  return 5 * sizeof(double) * layout_.parameterCount();
+}
+
+std::shared_ptr<const ValueSnapshot> ValueFunction::makeSnapshot(
+    uint64_t version, std::vector<double> parameters, const ObservationScaling& scaling,
+    double targetMean, double targetStd) const {
+  auto snapshot = std::make_shared<ValueSnapshot>();
+  snapshot->version = version;
+  snapshot->parameters = std::move(parameters);
+  snapshot->scaling = scaling;
+  snapshot->targetMean = targetMean;
+  snapshot->targetStd = targetStd;
+  snapshot->network = backend_->makeNetwork(layout_, snapshot->parameters);
+  return snapshot;
+}
+
+void ValueFunction::predictWith(const ValueSnapshot& snapshot, NumberSpan observations,
+                                double* values, Network::Workspace& workspace) const {
+  const size_t rows = observations.size() / layout_.inputs();
+  snapshot.network->forward(observations, rows, snapshot.scaling, values, workspace);
+  for (size_t row = 0; row < rows; row++) {
+    values[row] = snapshot.targetMean + snapshot.targetStd * values[row];
+  }
+}
+
+void ValueFunction::predict(NumberSpan observations, double* values) {
+  observations.requireFinite("observations");
+  predictWith(*state_.snapshot, observations, values, *workspace_);
+}
+
+void ValueFunction::setParameters(NumberSpan parameters) {
+  parameters.requireSize("parameters", layout_.parameterCount(), "parameterCount");
+  std::vector<double> values(parameters.size());
+  parameters.copyTo(values.data());
+  backend_->roundParameters(values);
+  NumberSpan(values.data(), values.size()).requireFinite("parameters");
+  const ValueSnapshot& old = *state_.snapshot;
+  state_.snapshot = makeSnapshot(old.version + 1, std::move(values), old.scaling, old.targetMean,
+                                 old.targetStd);
+}
+
+FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan observations,
+                                     NumberSpan targets, const FitOptions& options) const {
+  const auto start = std::chrono::steady_clock::now();
+  const size_t rows = targets.size();
+  observations.requireSize("observations", rows * layout_.inputs(), "rows x observationSize");
+  observations.requireFinite("observations");
+  targets.requireFinite("targets");
+
+  std::vector<double> wanted(rows);
+  targets.copyTo(wanted.data());
+  std::vector<double> values(rows);
+  const auto workspace = state.snapshot->network->makeWorkspace();
+  FitSummary summary;
+  const ValueSnapshot& old = *state.snapshot;
+  predictWith(old, observations, values.data(), *workspace);
+  summary.lossBefore = meanSquaredErrorHalf(values, wanted);
+  summary.explainedVarianceBefore = explainedVariance({values.data(), rows}, {wanted.data(), rows});
+
+  std::vector<double> parameters = old.parameters;
+  ObservationScaling scaling = old.scaling;
+  Affine target{old.targetMean, old.targetStd};
+  if (config_.normalizeObservations) {
+    state.observations.update(observations, rows);
+    scaling = state.observations.scaling();
+  }
+  if (config_.normalizeTargets) {
+    state.targets.update(targets, rows);
+    const Affine moved = targetScale(state.targets);
+    preserveOutputs(layout_, target, moved, parameters);
+    target = moved;
+  }
+
+  std::vector<double> scaledTargets(rows);
+  for (size_t i = 0; i < rows; i++) scaledTargets[i] = (wanted[i] - target.mean) / target.std;
+  const auto problem = backend_->makeRegressionProblem(layout_, observations, scaledTargets, rows,
+                                                       scaling, threads_);
+  std::vector<uint32_t> order(rows);
+  std::iota(order.begin(), order.end(), 0U);
+  std::vector<double> gradient(parameters.size());
+  for (int epoch = 0; epoch < options.epochs; epoch++) {
+    for (size_t i = rows; i > 1; i--) {  // Fisher and Yates
+      std::swap(order[i - 1], order[state.shuffling.below(i)]);
+    }
+    for (size_t first = 0; first < rows; first += options.minibatchSize) {
+      const size_t count = std::min(options.minibatchSize, rows - first);
+      problem->lossGradient(parameters, std::span(order).subspan(first, count), gradient);
+      state.adam.step(gradient, options.learningRate, parameters);
+      summary.minibatches++;
+    }
+  }
+  backend_->roundParameters(parameters);
+  NumberSpan(parameters.data(), parameters.size()).requireFinite("parameters after the fit");
+
+  state.snapshot =
+      makeSnapshot(old.version + 1, std::move(parameters), scaling, target.mean, target.std);
+  predictWith(*state.snapshot, observations, values.data(), *workspace);
+  summary.lossAfter = meanSquaredErrorHalf(values, wanted);
+  summary.explainedVarianceAfter = explainedVariance({values.data(), rows}, {wanted.data(), rows});
+  summary.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return summary;
+}
+
+}  // namespace trustregion
