@@ -35,8 +35,9 @@ void generalizedAdvantageEstimation(const AdvantageInputs& inputs, double gamma,
   inputs.lastValues.requireSize("lastValues", environments, "environments");
   if (inputs.terminated.size() != rows || inputs.truncated.size() != rows ||
       advantages.size() != rows || returns.size() != rows) {
-    throw Error(ErrorCode::shapeMismatch, "terminated, truncated, advantages and returns must "
-                                          "have length steps x environments");
+    throw Error(ErrorCode::shapeMismatch,
+                "terminated, truncated, advantages and returns must "
+                "have length steps x environments");
   }
   inputs.rewards.requireFinite("rewards");
   inputs.values.requireFinite("values");
@@ -75,7 +76,8 @@ void generalizedAdvantageEstimation(const AdvantageInputs& inputs, double gamma,
 
 void normalizeAdvantages(std::span<double> advantages) {
   if (advantages.empty()) return;
-  const auto [mean, deviation] = moments(advantages.size(), [&](size_t i) { return advantages[i]; });
+  const auto [mean, deviation] =
+      moments(advantages.size(), [&](size_t i) { return advantages[i]; });
   // A deviation this small is the rounding error of the mean.
   const double rounding = 1e-12 * std::abs(mean);
   const double scale = deviation > rounding ? 1 / deviation : 0;

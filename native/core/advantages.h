@@ -13,12 +13,12 @@ namespace trustregion {
 struct AdvantageInputs {
   size_t steps = 0;
   size_t environments = 1;
-  NumberSpan rewards;                  // [steps x environments]
-  NumberSpan values;                   // V(s_t)
-  std::span<const uint8_t> terminated; // the task ended here: no value after it
-  std::span<const uint8_t> truncated;  // cut here: bootstraps from finalValues
-  NumberSpan finalValues;              // V(final observation), read where truncated only
-  NumberSpan lastValues;               // [environments], V(observation after the last step)
+  NumberSpan rewards;                   // [steps x environments]
+  NumberSpan values;                    // V(s_t)
+  std::span<const uint8_t> terminated;  // the task ended here: no value after it
+  std::span<const uint8_t> truncated;   // cut here: bootstraps from finalValues
+  NumberSpan finalValues;               // V(final observation), read where truncated only
+  NumberSpan lastValues;                // [environments], V(observation after the last step)
 };
 
 // Generalised advantage estimation (Schulman et al. 2016, equation 16):

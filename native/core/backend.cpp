@@ -67,8 +67,8 @@ const Backend& findBackend(const std::string& requested) {
     name = forced != nullptr && *forced != '\0' ? forced : "cpu";
   }
   for (const Backend* backend : allBackends()) {
-    const bool matches = backend->name() == name ||
-                         (name == "cpu" && backend->name().rfind("cpu-", 0) == 0);
+    const bool matches =
+        backend->name() == name || (name == "cpu" && backend->name().rfind("cpu-", 0) == 0);
     if (matches && backend->isSupported()) return *backend;
   }
   std::string known = "cpu";

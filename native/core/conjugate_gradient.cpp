@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "core/vector_operations.h"
@@ -26,6 +27,37 @@ const char* conjugateGradientStopName(ConjugateGradientStop stop) {
   return "notFinite";
 }
 
+namespace {
+
+// The residuals so far, for making the next one orthogonal to them: r_j' M^-1 r_k = 0 for j != k,
+// with z_j = M^-1 r_j (z_j = r_j without a preconditioner).
+class ResidualBasis {
+ public:
+  explicit ResidualBasis(bool isPreconditioned) : isPreconditioned_(isPreconditioned) {}
+
+  void add(std::span<const double> r, std::span<const double> z, double rho) {
+    residuals_.emplace_back(r.begin(), r.end());
+    if (isPreconditioned_) preconditioned_.emplace_back(z.begin(), z.end());
+    rhos_.push_back(rho);
+  }
+
+  // r -= sum_j (z_j'r / rho_j) r_j, one after another (modified Gram-Schmidt).
+  void orthogonalize(std::span<double> r) const {
+    for (size_t j = 0; j < residuals_.size(); j++) {
+      const auto& z = isPreconditioned_ ? preconditioned_[j] : residuals_[j];
+      axpby(-dot(z, r) / rhos_[j], residuals_[j], 1, r);
+    }
+  }
+
+ private:
+  bool isPreconditioned_;
+  std::vector<std::vector<double>> residuals_;
+  std::vector<std::vector<double>> preconditioned_;
+  std::vector<double> rhos_;
+};
+
+}  // namespace
+
 ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<const double> b,
                                            std::span<double> x,
                                            const ConjugateGradientOptions& options,
@@ -45,8 +77,7 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
   const auto finish = [&](Stop stop) {
     summary.stop = stop;
     summary.residualNorm = norm(r);
-    summary.relativeResidual =
-        rightHandSideNorm > 0 ? summary.residualNorm / rightHandSideNorm : 0;
+    summary.relativeResidual = rightHandSideNorm > 0 ? summary.residualNorm / rightHandSideNorm : 0;
     // x'A x / 2 - b'x = -x'(b + r) / 2 because A x = b - r.
     summary.quadraticModel = -0.5 * (dot(x, b) + dot(x, r));
     if (!residual.empty()) std::copy(r.begin(), r.end(), residual.begin());
@@ -69,9 +100,14 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
   if (!std::isfinite(rho)) return finish(Stop::notFinite);
   if (rho <= 0) return finish(Stop::negativeCurvature);  // the preconditioner is not definite
   std::copy(searchDirection().begin(), searchDirection().end(), p.begin());
+  ResidualBasis basis(static_cast<bool>(preconditioner));
+  // Below the rounding of b itself the system is solved.
+  const double residualTolerance =
+      std::max(options.residualTolerance, std::numeric_limits<double>::epsilon());
   double model = 0;
 
   for (int k = 1; k <= options.iterations; k++) {
+    if (options.reorthogonalize) basis.add(r, z, rho);
     a(p, q);
     summary.products++;
     const double curvature = dot(p, q);
@@ -94,9 +130,10 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
       std::copy(b.begin(), b.end(), r.begin());
       axpby(-1, q, 1, r);
     }
+    if (options.reorthogonalize) basis.orthogonalize(r);
     const double residualNorm = norm(r);
     if (!std::isfinite(residualNorm)) return finish(Stop::notFinite);
-    if (residualNorm <= options.residualTolerance * rightHandSideNorm) {
+    if (residualNorm <= residualTolerance * rightHandSideNorm) {
       return finish(Stop::residual);
     }
     const double previousModel = model;

@@ -127,8 +127,8 @@ double Distribution::kl(const double* oldHead, const double* oldLogStd, const do
       }
       return sum;
     case DistributionKind::categorical:
-      // sum_i p_i (log p_i - log q_i). The second-order form p_i (d + expm1(-d)), d = log p - log q,
-      // adds sum_i (q_i - p_i) = 0: every term is then >= 0 and nothing cancels.
+      // sum_i p_i (log p_i - log q_i). The second-order form p_i (d + expm1(-d)), d = log p - log
+      // q, adds sum_i (q_i - p_i) = 0: every term is then >= 0 and nothing cancels.
       for (const size_t count : counts_) {
         const double oldNormalizer = logSumExp(oldHead, count);
         const double newNormalizer = logSumExp(newHead, count);
@@ -301,10 +301,9 @@ void Distribution::requireValidAction(const double* action, size_t firstIndex) c
     const size_t count = kind_ == DistributionKind::bernoulli ? 2 : counts_[i];
     const double value = action[i];
     if (!(value >= 0 && value < static_cast<double>(count) && value == std::floor(value))) {
-      throw Error(ErrorCode::outOfRange, "actions[" + std::to_string(firstIndex + i) +
-                                             "] must be an integer from 0 to " +
-                                             std::to_string(count - 1) + ", got " +
-                                             std::to_string(value));
+      throw Error(ErrorCode::outOfRange,
+                  "actions[" + std::to_string(firstIndex + i) + "] must be an integer from 0 to " +
+                      std::to_string(count - 1) + ", got " + std::to_string(value));
     }
   }
 }

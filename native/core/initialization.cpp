@@ -43,8 +43,8 @@ void initializeOrthogonal(const MlpLayout& layout, double outputGain, Random& ra
     orthonormalizeRows(rows, count, length, random);
     for (size_t output = 0; output < layer.outputs; output++) {
       for (size_t input = 0; input < layer.inputs; input++) {
-        const size_t index = layer.outputs > layer.inputs ? input * length + output
-                                                          : output * length + input;
+        const size_t index =
+            layer.outputs > layer.inputs ? input * length + output : output * length + input;
         parameters[layer.weightOffset + output * layer.inputs + input] = gain * rows[index];
       }
     }

@@ -45,13 +45,13 @@ void RunningNormalizer::update(NumberSpan observations, size_t rows) {
   for (size_t i = 0; i < size; i++) {
     const double difference = batchMean[i] - mean_[i];
     mean_[i] += difference * (added / total);
-    squaredDeviations_[i] += batchDeviations[i] + difference * difference * (count_ * added / total);
+    squaredDeviations_[i] +=
+        batchDeviations[i] + difference * difference * (count_ * added / total);
   }
   count_ = total;
 }
 
-void RunningNormalizer::restore(double count, const double* mean,
-                                const double* squaredDeviations) {
+void RunningNormalizer::restore(double count, const double* mean, const double* squaredDeviations) {
   count_ = count;
   std::copy(mean, mean + mean_.size(), mean_.begin());
   std::copy(squaredDeviations, squaredDeviations + mean_.size(), squaredDeviations_.begin());

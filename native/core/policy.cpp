@@ -80,14 +80,12 @@ void Policy::setParameters(NumberSpan parameters) {
 void Policy::updateNormalizer(NumberSpan observations) {
   observations.requireFinite("observations");
   normalizer_.update(observations, observations.size() / model_.observationSize());
-  snapshot_ =
-      makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
+  snapshot_ = makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
 }
 
 void Policy::restoreNormalizer(double count, const double* mean, const double* squaredDeviations) {
   normalizer_.restore(count, mean, squaredDeviations);
-  snapshot_ =
-      makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
+  snapshot_ = makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
 }
 
 const double* Policy::logStd() const {
@@ -129,8 +127,8 @@ void Policy::logProbability(NumberSpan observations, NumberSpan actions, double*
   for (size_t row = 0; row < rows; row++) {
     const double* action = values.data() + row * distribution.actionSize();
     distribution.requireValidAction(action, row * distribution.actionSize());
-    out[row] = distribution.logProbability(head.data() + row * distribution.headSize(), logStd(),
-                                           action);
+    out[row] =
+        distribution.logProbability(head.data() + row * distribution.headSize(), logStd(), action);
   }
 }
 
@@ -164,13 +162,13 @@ UpdateResult Policy::computeUpdate(const PolicySnapshot& snapshot,
 
   std::vector<double> parameters(snapshot.parameters.size());
   UpdateResult result;
-  result.summary =
-      trpoStep(*problem, *backend_, snapshot.parameters, request.options, parameters);
+  result.summary = trpoStep(*problem, *backend_, snapshot.parameters, request.options, parameters);
   if (result.summary.status == UpdateStatus::accepted) {
-    result.snapshot =
-        makeSnapshot(snapshot.version + 1, std::move(parameters), snapshot.scaling);
+    result.snapshot = makeSnapshot(snapshot.version + 1, std::move(parameters), snapshot.scaling);
   }
-  const auto seconds = [](auto duration) { return std::chrono::duration<double>(duration).count(); };
+  const auto seconds = [](auto duration) {
+    return std::chrono::duration<double>(duration).count();
+  };
   result.summary.timing.prepare = seconds(prepared - start);
   result.summary.timing.total = seconds(Clock::now() - start);
   return result;

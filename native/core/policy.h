@@ -23,8 +23,8 @@ struct PolicyConfig {
   double initialLogStd = 0;
   double outputGain = 0.01;
   uint64_t seed = 0;
-  std::string backend;       // "" as findBackend says
-  unsigned threads = 0;      // 0: the process-wide default
+  std::string backend;   // "" as findBackend says
+  unsigned threads = 0;  // 0: the process-wide default
   double observationClip = 10;
 };
 

@@ -18,7 +18,8 @@ namespace {
 
 // One call of parallelFor, on its caller's stack.
 struct Job {
-  Job(const std::function<void(size_t, unsigned)>& taskOfJob, size_t taskCount, unsigned threadCount)
+  Job(const std::function<void(size_t, unsigned)>& taskOfJob, size_t taskCount,
+      unsigned threadCount)
       : task(taskOfJob), tasks(taskCount), threads(threadCount) {}
 
   const std::function<void(size_t, unsigned)>& task;
@@ -168,7 +169,8 @@ unsigned defaultThreads() {
 
 void parallelFor(size_t tasks, unsigned threads,
                  const std::function<void(size_t task, unsigned worker)>& task) {
-  Job job(task, tasks, std::clamp(threads, 1U, kMaxThreads));
+  const auto most = static_cast<unsigned>(std::clamp<size_t>(tasks, 1, kMaxThreads));
+  Job job(task, tasks, std::clamp(threads, 1U, most));
   ThreadPool::instance().run(job);
 }
 

@@ -12,9 +12,10 @@ unsigned defaultThreads();
 constexpr unsigned kMaxThreads = 64;
 
 // Runs task(i, worker) for i = 0 ... tasks - 1 on at most `threads` threads, the calling one among
-// them, and returns when all have run. worker < threads tells the threads of one call apart, for
-// their scratch memory. Tasks are claimed from a counter, so which thread runs which is not fixed:
-// results must not depend on it. The first exception is rethrown here after all tasks ended.
+// them, and returns when all have run. worker < min(threads, tasks) tells the threads of one call
+// apart, for their scratch memory. Tasks are claimed from a counter, so which thread runs which is
+// not fixed: results must not depend on it. The first exception is rethrown here after all tasks
+// ended.
 //
 // The threads belong to one pool for the whole process, grow on demand, spin briefly between calls
 // and then sleep. Several threads may call at once. A caller never waits for a pool thread that has

@@ -48,9 +48,8 @@ const char* updateStatusName(UpdateStatus status) {
   return "noImprovement";
 }
 
-UpdateSummary trpoStep(Problem& problem, const Backend& backend,
-                       std::span<const double> parameters, const TrpoOptions& options,
-                       std::span<double> newParameters) {
+UpdateSummary trpoStep(Problem& problem, const Backend& backend, std::span<const double> parameters,
+                       const TrpoOptions& options, std::span<double> newParameters) {
   const size_t size = parameters.size();
   UpdateSummary summary;
   const auto end = [&](UpdateStatus status) {

@@ -47,7 +47,7 @@ struct UpdateTiming {  // seconds
 struct UpdateSummary {
   UpdateStatus status = UpdateStatus::notFinite;
   double surrogateBefore = 0;
-  double surrogateAfter = 0;  // equals surrogateBefore unless accepted
+  double surrogateAfter = 0;       // equals surrogateBefore unless accepted
   double expectedImprovement = 0;  // g'd of the last candidate's step d
   double actualImprovement = 0;    // surrogateAfter - surrogateBefore
   double meanKl = 0;               // of the accepted step; 0 unless accepted
@@ -68,8 +68,7 @@ struct UpdateSummary {
 // `parameters`. Writes the new parameters to `newParameters` when accepted and leaves it alone
 // otherwise. `backend` rounds candidates to what it can hold, so that the parameters whose KL was
 // checked are the very bits that are returned.
-UpdateSummary trpoStep(Problem& problem, const Backend& backend,
-                       std::span<const double> parameters, const TrpoOptions& options,
-                       std::span<double> newParameters);
+UpdateSummary trpoStep(Problem& problem, const Backend& backend, std::span<const double> parameters,
+                       const TrpoOptions& options, std::span<double> newParameters);
 
 }  // namespace trustregion

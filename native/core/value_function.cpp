@@ -71,9 +71,11 @@ size_t ValueFunction::memoryBytes() const {
   return 5 * sizeof(double) * layout_.parameterCount();
 }
 
-std::shared_ptr<const ValueSnapshot> ValueFunction::makeSnapshot(
-    uint64_t version, std::vector<double> parameters, const ObservationScaling& scaling,
-    double targetMean, double targetStd) const {
+std::shared_ptr<const ValueSnapshot> ValueFunction::makeSnapshot(uint64_t version,
+                                                                 std::vector<double> parameters,
+                                                                 const ObservationScaling& scaling,
+                                                                 double targetMean,
+                                                                 double targetStd) const {
   auto snapshot = std::make_shared<ValueSnapshot>();
   snapshot->version = version;
   snapshot->parameters = std::move(parameters);
@@ -105,8 +107,8 @@ void ValueFunction::setParameters(NumberSpan parameters) {
   backend_->roundParameters(values);
   NumberSpan(values.data(), values.size()).requireFinite("parameters");
   const ValueSnapshot& old = *state_.snapshot;
-  state_.snapshot = makeSnapshot(old.version + 1, std::move(values), old.scaling, old.targetMean,
-                                 old.targetStd);
+  state_.snapshot =
+      makeSnapshot(old.version + 1, std::move(values), old.scaling, old.targetMean, old.targetStd);
 }
 
 FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan observations,
@@ -167,8 +169,7 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
   predictWith(*state.snapshot, observations, values.data(), *workspace);
   summary.lossAfter = meanSquaredErrorHalf(values, wanted);
   summary.explainedVarianceAfter = explainedVariance({values.data(), rows}, {wanted.data(), rows});
-  summary.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return summary;
 }
 

@@ -84,8 +84,7 @@ class CpuBackend : public Backend {
     return std::make_unique<CpuNetwork>(layout, *kernels_, parameters);
   }
 
-  std::unique_ptr<Problem> makeProblem(const PolicyModel& model,
-                                       std::span<const double> parameters,
+  std::unique_ptr<Problem> makeProblem(const PolicyModel& model, std::span<const double> parameters,
                                        const ObservationScaling& scaling,
                                        const RolloutView& rollout,
                                        unsigned threads) const override {
@@ -120,8 +119,8 @@ const std::vector<const Backend*>& cpuBackends() {
                                  hasAvx512);
   static const CpuBackend avx2("cpu-avx2", "float32, 8 lanes, AVX2 and FMA", cpu::avx2Kernels(),
                                hasAvx2);
-  static const CpuBackend baseline("cpu-baseline", "float32, 4 lanes, SSE2",
-                                   cpu::baselineKernels(), true);
+  static const CpuBackend baseline("cpu-baseline", "float32, 4 lanes, SSE2", cpu::baselineKernels(),
+                                   true);
   static const std::vector<const Backend*> backends = {&avx512, &avx2, &baseline};
 #else
   static const CpuBackend baseline("cpu-baseline", "float32, 4 lanes", cpu::baselineKernels(),

@@ -109,8 +109,8 @@ void CpuMlp::tangent(const std::vector<PackedLayer>& packed,
 }
 
 void CpuMlp::backward(const std::vector<PackedLayer>& packed, size_t rows,
-                      const TileActivations& tile, const float* headCotangent,
-                      TileScratch& scratch, double* sum) const {
+                      const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
+                      double* sum) const {
   backwardPass(packed, rows, tile, headCotangent, scratch, Power::one, sum);
 }
 
@@ -147,8 +147,8 @@ void CpuMlp::backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
     kernels_->addColumnSums(rows, layer.outputs, uFactor, outputWidth, sum + layer.biasOffset);
     if (l == 0) return;
     // d / d x = U W, then through the activation
-    kernels_->multiply({rows, inputWidth, layer.outputs, u, outputWidth, 1,
-                        packed[l].weight.data(), inputWidth, zeros_.data(), 0, next, inputWidth});
+    kernels_->multiply({rows, inputWidth, layer.outputs, u, outputWidth, 1, packed[l].weight.data(),
+                        inputWidth, zeros_.data(), 0, next, inputWidth});
     kernels_->multiplyByDerivative(layout_.activation(), rows * inputWidth, tile.input[l],
                                    storesDerivative() ? tile.derivative[l - 1] : nullptr, next);
     u = next;

@@ -80,8 +80,7 @@ const double* CpuProblem::logStd(std::span<const double> parameters) const {
 void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
   const auto& layers = model_.network.layers();
   for (size_t l = 0; l < layers.size(); l++) {
-    worker.activations.input[l] =
-        inputs_[l].data() + tile.firstRow * paddedWidth(layers[l].inputs);
+    worker.activations.input[l] = inputs_[l].data() + tile.firstRow * paddedWidth(layers[l].inputs);
     if (mlp_.storesDerivative()) {
       worker.activations.derivative[l] =
           derivatives_[l].data() + tile.firstRow * paddedWidth(layers[l].outputs);
@@ -120,8 +119,8 @@ void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
                 heads_.data() + row * headSize);
     readOldHead(row, worker);
     if (rollout_.hasActions()) {
-      oldLogProbability_[row] = distribution.logProbability(worker.oldHead.data(),
-                                                            logStd(parameters_), action(row));
+      oldLogProbability_[row] =
+          distribution.logProbability(worker.oldHead.data(), logStd(parameters_), action(row));
     }
     if (distribution.kind() == DistributionKind::gaussian && row > 0) continue;
     distribution.metricWeights(worker.oldHead.data(), logStd(parameters_), worker.score.data());
@@ -175,8 +174,7 @@ void CpuProblem::meanOverTiles(std::span<double> result, const TileTask& task) {
   parallelFor((result.size() + kRange - 1) / kRange, threads_, [&](size_t range, unsigned) {
     const size_t first = range * kRange;
     const size_t last = std::min(result.size(), first + kRange);
-    std::copy(blockSums_[0].begin() + first, blockSums_[0].begin() + last,
-              result.begin() + first);
+    std::copy(blockSums_[0].begin() + first, blockSums_[0].begin() + last, result.begin() + first);
     for (size_t block = 1; block < blocks; block++) {
       const AlignedDoubles& sums = blockSums_[block];
       for (size_t i = first; i < last; i++) result[i] += sums[i];
@@ -264,9 +262,9 @@ Evaluation CpuProblem::evaluate(std::span<const double> parameters) {
                                         worker.newHead.data(), logStd(parameters));
       sum.addRow(kl, distribution.entropy(worker.newHead.data(), logStd(parameters)));
       if (rollout_.hasActions() && rollout_.hasAdvantages()) {
-        const double logRatio = distribution.logProbability(worker.newHead.data(),
-                                                            logStd(parameters), action(row)) -
-                                oldLogProbability_[row];
+        const double logRatio =
+            distribution.logProbability(worker.newHead.data(), logStd(parameters), action(row)) -
+            oldLogProbability_[row];
         sum.surrogate += std::exp(logRatio) * rollout_.advantages[row];
       }
     }

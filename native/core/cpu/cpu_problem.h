@@ -37,10 +37,10 @@ class CpuProblem : public Problem {
   // Scratch of one thread.
   struct Worker {
     TileScratch scratch;
-    TileActivations activations;         // pointers into the caches, or into `candidate`
+    TileActivations activations;           // pointers into the caches, or into `candidate`
     std::vector<AlignedFloats> candidate;  // hidden activations of one tile, for evaluate
     AlignedFloats derivative;
-    AlignedFloats head;                  // [kTileRows x outputWidth]
+    AlignedFloats head;  // [kTileRows x outputWidth]
     AlignedFloats headCotangent;
     std::vector<double> newHead;
     std::vector<double> oldHead;

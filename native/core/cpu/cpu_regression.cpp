@@ -39,8 +39,7 @@ double CpuRegression::lossGradient(std::span<const double> parameters,
     mlp_.forward(packed_, count, tile_, head_.data());
     for (size_t i = 0; i < count; i++) {
       // d/dV of (V - target)^2 / 2
-      const double error =
-          static_cast<double>(head_[i * outputWidth]) - targets_[rows[first + i]];
+      const double error = static_cast<double>(head_[i * outputWidth]) - targets_[rows[first + i]];
       headCotangent_[i * outputWidth] = static_cast<float>(error);
       loss += 0.5 * error * error;
     }

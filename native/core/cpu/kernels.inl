@@ -103,8 +103,8 @@ struct GradientBlock {
   static void run(const GradientSum& g, size_t row, size_t column) {
     Vec sums[kRows][kVectors] = {};
     accumulateBlock<kRows, kVectors>(g.rows, g.u + row, 1, g.uRow, g.x + column, g.xRow, sums);
-    const size_t width = g.inputs - column < kVectors * kLanes ? g.inputs - column
-                                                               : kVectors * kLanes;
+    const size_t width =
+        g.inputs - column < kVectors * kLanes ? g.inputs - column : kVectors * kLanes;
     for (size_t i = 0; i < kRows; i++) {
       double* to = g.sum + (row + i) * g.inputs + column;
       const float* from = reinterpret_cast<const float*>(sums[i]);

@@ -8,8 +8,7 @@
 
 #if defined(__clang__)
 #define TRUSTREGION_BEGIN_TARGET(features) \
-  TRUSTREGION_PRAGMA(                      \
-      clang attribute push(__attribute__((target(features))), apply_to = function))
+  TRUSTREGION_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
 #define TRUSTREGION_END_TARGET _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
 #define TRUSTREGION_BEGIN_TARGET(features) \

@@ -177,8 +177,7 @@ class ReferenceRegression : public RegressionProblem {
     double loss = 0;
     RowActivations activations;
     for (const uint32_t row : rows) {
-      reference::forward(layout_, parameters, inputs_.data() + row * layout_.inputs(),
-                         activations);
+      reference::forward(layout_, parameters, inputs_.data() + row * layout_.inputs(), activations);
       const double error = activations.output[0] - targets_[row];
       loss += 0.5 * error * error;
       reference::backward(layout_, parameters, activations, &error, gradient);
@@ -206,16 +205,17 @@ class ReferenceBackend : public Backend {
     return std::make_unique<ReferenceNetwork>(layout, parameters);
   }
 
-  std::unique_ptr<Problem> makeProblem(const PolicyModel& model,
-                                       std::span<const double> parameters,
+  std::unique_ptr<Problem> makeProblem(const PolicyModel& model, std::span<const double> parameters,
                                        const ObservationScaling& scaling,
                                        const RolloutView& rollout, unsigned) const override {
     return std::make_unique<ReferenceProblem>(model, parameters, scaling, rollout);
   }
 
-  std::unique_ptr<RegressionProblem> makeRegressionProblem(
-      const MlpLayout& layout, NumberSpan inputs, std::span<const double> targets, size_t,
-      const ObservationScaling& scaling, unsigned) const override {
+  std::unique_ptr<RegressionProblem> makeRegressionProblem(const MlpLayout& layout,
+                                                           NumberSpan inputs,
+                                                           std::span<const double> targets, size_t,
+                                                           const ObservationScaling& scaling,
+                                                           unsigned) const override {
     return std::make_unique<ReferenceRegression>(layout, inputs, targets, scaling);
   }
 };
