@@ -8,9 +8,7 @@ import { describe, rejectUnknownOptions, requireInteger, requireOneOf } from './
  * parameters beside the network's. The equations are in native/core/distribution.h.
  */
 
-/**
- * The kinds of action spaces.
- */
+const mostFactors = 4096;
 const kinds = ['continuous', 'discrete', 'multiDiscrete', 'binary'] as const;
 
 /**
@@ -23,8 +21,10 @@ const kinds = ['continuous', 'discrete', 'multiDiscrete', 'binary'] as const;
  */
 export function copyActionSpace<A extends ActionSpace>(space: A): A {
   if (typeof space !== 'object' || space === null) {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `actions must be a space such as { kind: 'continuous', size: 3 }, got ${describe(space)}`);
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `actions must be a space such as { kind: 'continuous', size: 3 }, got ${describe(space)}`,
+    );
   }
   requireOneOf(space.kind, 'actions.kind', kinds);
   return Object.freeze(copyOf(space)) as A; // the same kind with the same keys
@@ -62,25 +62,30 @@ function requireCount(value: number, name: string, min: number): number {
 }
 
 function copyCounts(counts: readonly number[]): readonly number[] {
-  if (!Array.isArray(counts) || counts.length === 0) {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `actions.counts must be an array with at least one number, got ${describe(counts)}`);
+  if (!Array.isArray(counts) || counts.length === 0 || counts.length > mostFactors) {
+    throw new TrustRegionError(
+      Array.isArray(counts) ? 'ERR_SHAPE_MISMATCH' : 'ERR_INVALID_ARGUMENT',
+      `actions.counts must be an array of 1 to ${mostFactors} numbers, got ${describe(counts)}`,
+    );
   }
   return Object.freeze(
-    counts.map((count: number, index) => requireCount(count, `actions.counts[${index}]`, 2)));
+    counts.map((count: number, index) => requireCount(count, `actions.counts[${index}]`, 2)),
+  );
 }
 
 function copyBounds(bounds: readonly number[], size: number, name: string): readonly number[] {
   if (!Array.isArray(bounds) || bounds.length !== size) {
     throw new TrustRegionError(
       Array.isArray(bounds) ? 'ERR_SHAPE_MISMATCH' : 'ERR_INVALID_ARGUMENT',
-      `${name} must be an array of length ${size}, got ${describe(bounds)}`);
+      `${name} must be an array of length ${size}, got ${describe(bounds)}`,
+    );
   }
   bounds.forEach((bound: unknown, index) => {
     if (typeof bound !== 'number' || Number.isNaN(bound)) {
       throw new TrustRegionError(
         typeof bound === 'number' ? 'ERR_NOT_FINITE' : 'ERR_INVALID_ARGUMENT',
-        `${name}[${index}] must be a number, -Infinity or Infinity, got ${describe(bound)}`);
+        `${name}[${index}] must be a number, -Infinity or Infinity, got ${describe(bound)}`,
+      );
     }
   });
   return Object.freeze([...bounds]);
@@ -90,7 +95,8 @@ function copyBounds(bounds: readonly number[], size: number, name: string): read
  * How native code calls the distribution over `space`.
  */
 export function nativeDistribution(
-  space: ActionSpace): Pick<NativePolicyConfig, 'distribution' | 'actionCounts'> {
+  space: ActionSpace,
+): Pick<NativePolicyConfig, 'distribution' | 'actionCounts'> {
   switch (space.kind) {
     case 'continuous':
       return { distribution: 'gaussian', actionCounts: [space.size] };

@@ -49,14 +49,18 @@ export function toNumberArray(value: ArrayLike<number>, name: string): NumberArr
 
 function copyNumbers(value: unknown, name: string): Float64Array {
   if (!isArrayLike(value)) {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `${name} must be an array of numbers, got ${describe(value)}`);
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `${name} must be an array of numbers, got ${describe(value)}`,
+    );
   }
   // Checked before anything is allocated: `length` of a strange object may be anything.
   for (let index = 0; index < value.length; index += 1) {
     if (typeof value[index] !== 'number') {
-      throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-        `${name}[${index}] must be a number, got ${describe(value[index])}`);
+      throw new TrustRegionError(
+        'ERR_INVALID_ARGUMENT',
+        `${name}[${index}] must be a number, got ${describe(value[index])}`,
+      );
     }
   }
   return Float64Array.from(value as ArrayLike<number>);
@@ -76,15 +80,20 @@ function isArrayLike(value: unknown): value is ArrayLike<unknown> {
  * @param value - `length` booleans, or numbers 0 and 1.
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` or `ERR_SHAPE_MISMATCH`.
  */
-export function toFlags(value: ArrayLike<boolean | number>, length: number,
-  name: string): Uint8Array {
+export function toFlags(
+  value: ArrayLike<boolean | number>,
+  length: number,
+  name: string,
+): Uint8Array {
   requireLength(value, length, name);
   const flags = new Uint8Array(length);
   for (let index = 0; index < length; index += 1) {
     const flag: unknown = value[index];
     if (flag !== true && flag !== false && flag !== 0 && flag !== 1) {
-      throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-        `${name}[${index}] must be true, false, 0 or 1, got ${describe(flag)}`);
+      throw new TrustRegionError(
+        'ERR_INVALID_ARGUMENT',
+        `${name}[${index}] must be true, false, 0 or 1, got ${describe(flag)}`,
+      );
     }
     flags[index] = Number(flag);
   }
@@ -99,8 +108,10 @@ export function toFlags(value: ArrayLike<boolean | number>, length: number,
 export function countRows(array: ArrayLike<number>, size: number, name: string): number {
   const rows = array.length / size;
   if (rows < 1 || !Number.isInteger(rows)) {
-    throw new TrustRegionError('ERR_SHAPE_MISMATCH',
-      `${name} must hold rows of observationSize ${size}, at least one, got ${describe(array)}`);
+    throw new TrustRegionError(
+      'ERR_SHAPE_MISMATCH',
+      `${name} must hold rows of observationSize ${size}, at least one, got ${describe(array)}`,
+    );
   }
   return rows;
 }
@@ -110,10 +121,33 @@ export function countRows(array: ArrayLike<number>, size: number, name: string):
  *
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` or `ERR_SHAPE_MISMATCH`.
  */
-export function requireOut(out: unknown, kinds: readonly TypedArrayName[], length: number): void {
-  const isKind = kinds.some((kind) => isTypedArray(out, kind));
-  if (!isKind || (out as Float64Array).length !== length) {
-    throw new TrustRegionError(isKind ? 'ERR_SHAPE_MISMATCH' : 'ERR_INVALID_ARGUMENT',
-      `out must be a ${kinds.join(' or ')} of length ${length}, got ${describe(out)}`);
+export function requireOut(
+  out: FloatArray | Int32Array,
+  kind: TypedArrayName,
+  length: number,
+): void {
+  if (!isTypedArray(out, kind) || out.length !== length) {
+    refuseOut(
+      out,
+      `${kind === 'Int32Array' ? 'an' : 'a'} ${kind}`,
+      isTypedArray(out, kind),
+      length,
+    );
   }
+}
+
+/**
+ * As {@link requireOut}, for a Float32Array or a Float64Array.
+ */
+export function requireFloatOut(out: FloatArray, length: number): void {
+  if (!isFloatArray(out) || out.length !== length) {
+    refuseOut(out, 'a Float32Array or Float64Array', isFloatArray(out), length);
+  }
+}
+
+function refuseOut(out: unknown, kind: string, isKind: boolean, length: number): never {
+  throw new TrustRegionError(
+    isKind ? 'ERR_SHAPE_MISMATCH' : 'ERR_INVALID_ARGUMENT',
+    `out must be ${kind} of length ${length}, got ${describe(out)}`,
+  );
 }

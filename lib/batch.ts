@@ -53,11 +53,16 @@ export interface Batch {
  *
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` or `ERR_SHAPE_MISMATCH`.
  */
-export function checkBatch(batch: Batch, observationSize: number,
-  actionLength: number): NativeBatch {
+export function checkBatch(
+  batch: Batch,
+  observationSize: number,
+  actionLength: number,
+): NativeBatch {
   if (typeof batch !== 'object' || batch === null) {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `batch must be an object with observations, actions and advantages, got ${describe(batch)}`);
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `batch must be an object with observations, actions and advantages, got ${describe(batch)}`,
+    );
   }
   const observations = toFloatArray(batch.observations, 'observations');
   const rows = countRows(observations, observationSize, 'observations');

@@ -47,11 +47,13 @@ export type ErrorCode =
  *
  * @example
  * ```ts
+ * const environment = new CartPole();
+ * environment.reset(1);
  * try {
  *   environment.step([2]);
  * } catch (error) {
  *   if (error instanceof TrustRegionError && error.code === 'ERR_OUT_OF_RANGE') {
- *     console.log(error.message); // action[0] must be an integer from 0 to 1, got 2
+ *     console.assert(error.message === 'action[0] must be an integer from 0 to 1, got 2');
  *   }
  * }
  * ```

@@ -68,7 +68,7 @@ export class FisherOperator {
     const checked = toFloatArray(vector, 'vector');
     requireLength(checked, this.size, 'vector');
     requireFinite(checked, 'vector');
-    requireOut(out, ['Float64Array'], this.size);
+    requireOut(out, 'Float64Array', this.size);
     callNative(() => native.apply(checked, out));
     return out;
   }

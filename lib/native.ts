@@ -52,6 +52,7 @@ export interface NativeConjugateGradientOptions {
   readonly residualTolerance: number;
   readonly progressTolerance: number;
   readonly residualResetPeriod: number;
+  readonly reorthogonalize: boolean;
 }
 
 export interface NativeConjugateGradientSummary {

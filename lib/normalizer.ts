@@ -23,7 +23,11 @@ export interface Normalizer {
 /**
  * The public form of the native sums.
  */
-export function normalizerOf({ count, mean, squaredDeviations }: NativeNormalizerState): Normalizer {
+export function normalizerOf({
+  count,
+  mean,
+  squaredDeviations,
+}: NativeNormalizerState): Normalizer {
   return {
     count,
     mean,

@@ -2,8 +2,14 @@ import { copyActionSpace, headSizeOf, nativeDistribution } from './action-layout
 import { TrustRegionError } from './errors.js';
 import type { NativePolicyConfig } from './native.js';
 import type { ActionSpace } from './spaces.js';
-import { describe, rejectUnknownOptions, requireInteger, requireNumber, requireOneOf,
-  requireString } from './validate.js';
+import {
+  describe,
+  rejectUnknownOptions,
+  requireInteger,
+  requireNumber,
+  requireOneOf,
+  requireString,
+} from './validate.js';
 
 /**
  * Activation of hidden units: `tanh(x)`, `relu(x) = max(0, x)`, or `silu(x) = x / (1 + exp(-x))`.
@@ -72,15 +78,27 @@ export interface PolicyOptions<A extends ActionSpace = ActionSpace> extends Netw
  * The options of a policy with all defaults filled in. `initialLogStd` is there for continuous
  * actions only.
  */
-export type ResolvedPolicyOptions<A extends ActionSpace = ActionSpace> =
-  Readonly<Required<Omit<PolicyOptions<A>, 'initialLogStd' | 'threads'>>>
-  & Pick<PolicyOptions<A>, 'initialLogStd' | 'threads'>;
+export type ResolvedPolicyOptions<A extends ActionSpace = ActionSpace> = Readonly<
+  Required<Omit<PolicyOptions<A>, 'initialLogStd' | 'threads'>>
+> &
+  Pick<PolicyOptions<A>, 'initialLogStd' | 'threads'>;
 
-export const networkOptionNames: readonly (keyof NetworkOptions)[] = ['observationSize', 'hidden',
-  'activation', 'seed', 'backend', 'threads', 'observationClip'];
+export const networkOptionNames: readonly (keyof NetworkOptions)[] = [
+  'observationSize',
+  'hidden',
+  'activation',
+  'seed',
+  'backend',
+  'threads',
+  'observationClip',
+];
 
-const policyOptionNames: readonly (keyof PolicyOptions)[] = [...networkOptionNames, 'actions',
-  'initialLogStd', 'outputGain'];
+const policyOptionNames: readonly (keyof PolicyOptions)[] = [
+  ...networkOptionNames,
+  'actions',
+  'initialLogStd',
+  'outputGain',
+];
 
 const largestSize = 1_000_000;
 const mostLayers = 16;
@@ -92,18 +110,27 @@ const mostParameters = 2 ** 28;
  *
  * @throws TrustRegionError As {@link Policy}'s constructor.
  */
-export function resolveNetworkOptions({ observationSize, hidden = [64, 64], activation = 'tanh',
-  seed = 0, backend = process.env['TRUSTREGION_BACKEND'] || 'cpu', threads,
-  observationClip = 10 }: NetworkOptions) {
+export function resolveNetworkOptions({
+  observationSize,
+  hidden = [64, 64],
+  activation = 'tanh',
+  seed = 0,
+  backend = process.env['TRUSTREGION_BACKEND'] || 'cpu',
+  threads,
+  observationClip = 10,
+}: NetworkOptions) {
   return {
-    observationSize: requireInteger(observationSize, 'observationSize',
-      { min: 1, max: largestSize }),
+    observationSize: requireInteger(observationSize, 'observationSize', {
+      min: 1,
+      max: largestSize,
+    }),
     hidden: copyHidden(hidden),
     activation: requireOneOf(activation, 'activation', ['tanh', 'relu', 'silu']),
     seed: requireSeed(seed),
     backend: requireString(backend, 'backend'),
     ...(threads === undefined
-      ? {} : { threads: requireInteger(threads, 'threads', { min: 1, max: 64 }) }),
+      ? {}
+      : { threads: requireInteger(threads, 'threads', { min: 1, max: 64 }) }),
     observationClip: requireNumber(observationClip, 'observationClip', { exclusiveMin: 0 }),
   };
 }
@@ -117,11 +144,16 @@ export function requireSeed(seed: unknown): number {
 
 function copyHidden(hidden: readonly number[]): readonly number[] {
   if (!Array.isArray(hidden) || hidden.length > mostLayers) {
-    throw new TrustRegionError(Array.isArray(hidden) ? 'ERR_OUT_OF_RANGE' : 'ERR_INVALID_ARGUMENT',
-      `hidden must be an array of at most ${mostLayers} layer sizes, got ${describe(hidden)}`);
+    throw new TrustRegionError(
+      Array.isArray(hidden) ? 'ERR_OUT_OF_RANGE' : 'ERR_INVALID_ARGUMENT',
+      `hidden must be an array of at most ${mostLayers} layer sizes, got ${describe(hidden)}`,
+    );
   }
-  return Object.freeze(hidden.map((size: number, layer) =>
-    requireInteger(size, `hidden[${layer}]`, { min: 1, max: largestSize })));
+  return Object.freeze(
+    hidden.map((size: number, layer) =>
+      requireInteger(size, `hidden[${layer}]`, { min: 1, max: largestSize }),
+    ),
+  );
 }
 
 /**
@@ -131,7 +163,8 @@ function copyHidden(hidden: readonly number[]): readonly number[] {
  * @throws TrustRegionError As {@link Policy}'s constructor.
  */
 export function resolvePolicyOptions<A extends ActionSpace>(
-  options: PolicyOptions<A>): ResolvedPolicyOptions<A> {
+  options: PolicyOptions<A>,
+): ResolvedPolicyOptions<A> {
   rejectUnknownOptions(options, policyOptionNames, 'Policy options');
   const { actions, initialLogStd, outputGain = 0.01 } = options;
   const resolved = {
@@ -150,9 +183,11 @@ function resolveLogStd(space: ActionSpace, initialLogStd: number | undefined) {
     return { initialLogStd: requireNumber(value, 'initialLogStd', { min: -20, max: 20 }) };
   }
   if (initialLogStd !== undefined) {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `initialLogStd must be left out for ${space.kind} actions, which have no standard deviation, `
-      + `got ${describe(initialLogStd)}`);
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `initialLogStd must be left out for ${space.kind} actions, which have no standard deviation, ` +
+        `got ${describe(initialLogStd)}`,
+    );
   }
   return {};
 }
@@ -174,8 +209,11 @@ export function parameterCountOf(options: ResolvedPolicyOptions): number {
  *
  * @throws TrustRegionError `ERR_OUT_OF_RANGE` if it is more than 2^28.
  */
-export function countNetworkParameters(inputs: number, hidden: readonly number[],
-  outputs: number): number {
+export function countNetworkParameters(
+  inputs: number,
+  hidden: readonly number[],
+  outputs: number,
+): number {
   let count = 0;
   let width = inputs;
   for (const size of [...hidden, outputs]) {
@@ -183,8 +221,10 @@ export function countNetworkParameters(inputs: number, hidden: readonly number[]
     width = size;
   }
   if (count > mostParameters) {
-    throw new TrustRegionError('ERR_OUT_OF_RANGE',
-      `a network must have at most ${mostParameters} parameters, got ${count}`);
+    throw new TrustRegionError(
+      'ERR_OUT_OF_RANGE',
+      `a network must have at most ${mostParameters} parameters, got ${count}`,
+    );
   }
   return count;
 }

@@ -69,7 +69,11 @@ function fail(code: 'ERR_INVALID_ARGUMENT' | 'ERR_OUT_OF_RANGE' | 'ERR_NOT_FINIT
  *   `ERR_OUT_OF_RANGE`.
  * @example
  * ```ts
- * requireNumber(-1, 'maxKl', { exclusiveMin: 0 }); // maxKl must be a number greater than 0, got -1
+ * try {
+ *   requireNumber(-1, 'maxKl', { exclusiveMin: 0 });
+ * } catch (error) {
+ *   console.assert(String(error).endsWith('maxKl must be a number greater than 0, got -1'));
+ * }
  * ```
  */
 export function requireNumber(value: unknown, name: string, bounds: NumberBounds = {}): number {
@@ -229,8 +233,12 @@ export function requireFinite(array: unknown, name: string): void {
  *   offers the nearest known option.
  * @example
  * ```ts
- * rejectUnknownOptions({ maxKL: 1 }, ['maxKl', 'damping'], 'TRPO options');
- * // unknown option 'maxKL' in TRPO options; did you mean 'maxKl'?
+ * try {
+ *   rejectUnknownOptions({ maxKL: 1 }, ['maxKl', 'damping'], 'TRPO options');
+ * } catch (error) {
+ *   console.assert(String(error).endsWith(
+ *     "unknown option 'maxKL' in TRPO options; did you mean 'maxKl'?"));
+ * }
  * ```
  */
 export function rejectUnknownOptions(options: object, known: readonly string[], where: string): void {

@@ -1,0 +1,70 @@
+/*
+ * The public face of trustregion: everything that programs may import.
+ */
+
+export { computeAdvantages, explainedVariance, normalizeAdvantages } from './advantages.js';
+export type { AdvantageInputs, Advantages } from './advantages.js';
+export { backends } from './backends.js';
+export type { Batch } from './batch.js';
+export { conjugateGradient } from './conjugate-gradient.js';
+export type {
+  ConjugateGradientOptions,
+  ConjugateGradientResult,
+  ConjugateGradientStop,
+  ConjugateGradientSummary,
+  LinearFunction,
+  LinearOperator,
+} from './conjugate-gradient.js';
+export { TrustRegionError } from './errors.js';
+export type { ErrorCode } from './errors.js';
+export { evaluate } from './evaluate.js';
+export type { EvaluateOptions, Evaluation } from './evaluate.js';
+export type { FisherOperator } from './fisher-operator.js';
+export { lineSearch } from './line-search.js';
+export type {
+  Candidate,
+  CandidateEvaluation,
+  LineSearchOptions,
+  LineSearchResult,
+} from './line-search.js';
+export type { FloatArray, NumberArray } from './native.js';
+export type { Normalizer } from './normalizer.js';
+export { Policy } from './policy.js';
+export type { ActionArray, ActOptions, MachineOptions, PolicyEvaluation } from './policy.js';
+export type {
+  Activation,
+  NetworkOptions,
+  PolicyOptions,
+  ResolvedPolicyOptions,
+} from './policy-options.js';
+export { RolloutBuffer } from './rollout-buffer.js';
+export type { FinishOptions, RolloutBufferOptions, RolloutStep } from './rollout-buffer.js';
+export { actionLength } from './spaces.js';
+export type {
+  ActionSpace,
+  BinarySpace,
+  ContinuousSpace,
+  DiscreteSpace,
+  MultiDiscreteSpace,
+  ObservationSpace,
+} from './spaces.js';
+export { train } from './train.js';
+export type { TrainOptions, TrainProgress, TrainResult } from './train.js';
+export { TRPO } from './trpo.js';
+export type { TrpoOptions, UpdateReason, UpdateSummary } from './trpo.js';
+export { ValueFunction } from './value-function.js';
+export type { FitBatch, FitOptions, FitSummary, ValueFunctionOptions } from './value-function.js';
+export { version } from './version.js';
+
+export { CartPole } from './environments/cart-pole.js';
+export type { Environment, StepResult } from './environments/environment.js';
+export { EpisodicEnvironment } from './environments/episodic-environment.js';
+export type { Transition } from './environments/episodic-environment.js';
+export { invertedPendulum } from './environments/inverted-pendulum.js';
+export { MujocoEnvironment } from './environments/mujoco-environment.js';
+export type { MujocoEnvironmentOptions, MujocoStart } from './environments/mujoco-environment.js';
+export type { MujocoState } from './environments/mujoco-state.js';
+export { Pendulum } from './environments/pendulum.js';
+export { RandomGenerator } from './environments/random.js';
+export { environmentNames, makeEnvironment } from './environments/registry.js';
+export type { EnvironmentName } from './environments/registry.js';
