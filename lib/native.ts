@@ -156,7 +156,10 @@ export interface NativePolicy {
   evaluate(batch: NativeBatch, parameters: FloatArray): NativeEvaluation;
   fisherOperator(observations: FloatArray): NativeFisherOperator;
 
-  /** Runs on a thread of its own; the batch's arrays stay referenced until it settles. */
+  /**
+   * Runs on a thread of its own. The batch is copied before the call returns; arrays in shared memory
+   * are read in place instead and must not change until it settles.
+   */
   updateTrpo(batch: NativeBatch, options: NativeTrpoOptions): Promise<NativeUpdateSummary>;
   close(): void;
 }

@@ -44,11 +44,11 @@ ConjugateGradientSummary Problem::solve(std::span<const double> b, double dampin
 }
 
 const std::vector<const Backend*>& allBackends() {
-  static const std::vector<const Backend*> backends = [] {
+  static const auto& backends = *new std::vector<const Backend*>([] {
     std::vector<const Backend*> list = cpuBackends();
     list.push_back(&referenceBackend());
     return list;
-  }();
+  }());
   return backends;
 }
 

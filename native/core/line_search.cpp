@@ -2,6 +2,20 @@
 
 namespace trustregion {
 
+const char* lineSearchStopName(LineSearchStop stop) {
+  switch (stop) {
+    case LineSearchStop::accepted:
+      return "accepted";
+    case LineSearchStop::klExceeded:
+      return "klExceeded";
+    case LineSearchStop::noImprovement:
+      return "noImprovement";
+    case LineSearchStop::notFinite:
+      break;
+  }
+  return "notFinite";
+}
+
 LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
                                          double surrogateBefore, double expectedImprovement,
                                          const LineSearchOptions& options) {

@@ -40,6 +40,8 @@ enum class LineSearchStop {
   notFinite,      // the last candidate was not finite
 };
 
+const char* lineSearchStopName(LineSearchStop stop);
+
 struct LineSearchSummary {
   LineSearchStop stop = LineSearchStop::klExceeded;
   std::vector<Candidate> candidates;  // in the order tried; the last is the accepted one, if any

@@ -110,23 +110,19 @@ class CpuBackend : public Backend {
 
 const std::vector<const Backend*>& cpuBackends() {
   using cpu::CpuBackend;
+  // Never destroyed: an update may still use a backend while the process runs static destructors.
+  static const auto& backends = *new std::vector<const Backend*> {
 #if defined(__x86_64__) || defined(_M_X64)
-  static const bool hasAvx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  static const bool hasAvx512 =
-      hasAvx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-  static const CpuBackend avx512("cpu-avx512", "float32, 16 lanes, AVX-512", cpu::avx512Kernels(),
-                                 hasAvx512);
-  static const CpuBackend avx2("cpu-avx2", "float32, 8 lanes, AVX2 and FMA", cpu::avx2Kernels(),
-                               hasAvx2);
-  static const CpuBackend baseline("cpu-baseline", "float32, 4 lanes, SSE2", cpu::baselineKernels(),
-                                   true);
-  static const std::vector<const Backend*> backends = {&avx512, &avx2, &baseline};
-#else
-  static const CpuBackend baseline("cpu-baseline", "float32, 4 lanes", cpu::baselineKernels(),
-                                   true);
-  static const std::vector<const Backend*> backends = {&baseline};
+    new CpuBackend("cpu-avx512", "float32, 16 lanes, AVX-512", cpu::avx512Kernels(),
+                   __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")),
+        new CpuBackend("cpu-avx2", "float32, 8 lanes, AVX2 and FMA", cpu::avx2Kernels(),
+                       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")),
 #endif
+        new CpuBackend("cpu-baseline", "float32, 4 lanes, SSE2 or NEON", cpu::baselineKernels(),
+                       true)
+  };
   return backends;
 }
 

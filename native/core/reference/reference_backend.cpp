@@ -223,7 +223,8 @@ class ReferenceBackend : public Backend {
 }  // namespace
 
 const Backend& referenceBackend() {
-  static const ReferenceBackend backend;
+  // Never destroyed, as the CPU's.
+  static const auto& backend = *new ReferenceBackend;
   return backend;
 }
 

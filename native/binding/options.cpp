@@ -1,0 +1,94 @@
+#include "binding/options.h"
+
+#include "core/thread_pool.h"
+
+namespace trustregion::binding {
+
+PolicyConfig readPolicyConfig(napi_env env, napi_value object) {
+  const Options options(env, object, "config");
+  PolicyConfig config;
+  config.observationSize = options.count("observationSize", 1, kMaxUnits);
+  config.hidden = options.sizes("hidden");
+  config.activation = activationFromName(options.text("activation"));
+  config.distribution = options.choice<DistributionKind>(
+      "distribution", {{"gaussian", DistributionKind::gaussian},
+                       {"categorical", DistributionKind::categorical},
+                       {"bernoulli", DistributionKind::bernoulli}});
+  config.actionCounts = options.sizes("actionCounts");
+  if (config.actionCounts.empty()) {
+    throw Error(ErrorCode::shapeMismatch, "config.actionCounts must have at least one entry");
+  }
+  config.initialLogStd = options.number("initialLogStd");
+  config.outputGain = options.number("outputGain");
+  config.seed = options.count("seed", 0, kMaxSafeInteger);
+  config.backend = options.text("backend");
+  config.threads = static_cast<unsigned>(options.count("threads", 0, kMaxThreads));
+  config.observationClip = options.number("observationClip");
+  return config;
+}
+
+ValueFunctionConfig readValueFunctionConfig(napi_env env, napi_value object) {
+  const Options options(env, object, "config");
+  ValueFunctionConfig config;
+  config.observationSize = options.count("observationSize", 1, kMaxUnits);
+  config.hidden = options.sizes("hidden");
+  config.activation = activationFromName(options.text("activation"));
+  config.seed = options.count("seed", 0, kMaxSafeInteger);
+  config.backend = options.text("backend");
+  config.threads = static_cast<unsigned>(options.count("threads", 0, kMaxThreads));
+  config.normalizeObservations = options.boolean("normalizeObservations");
+  config.normalizeTargets = options.boolean("normalizeTargets");
+  config.observationClip = options.number("observationClip");
+  return config;
+}
+
+ConjugateGradientOptions readConjugateGradientOptions(const Options& options) {
+  ConjugateGradientOptions result;
+  result.iterations = options.integer("iterations");
+  result.residualTolerance = options.number("residualTolerance");
+  result.progressTolerance = options.number("progressTolerance");
+  result.residualResetPeriod = options.integer("residualResetPeriod");
+  result.reorthogonalize = options.boolean("reorthogonalize");
+  result.reorthogonalize = options.boolean("reorthogonalize");
+  return result;
+}
+
+LineSearchOptions readLineSearchOptions(const Options& options) {
+  LineSearchOptions result;
+  result.maxKl = options.number("maxKl");
+  result.backtrackFactor = options.number("backtrackFactor");
+  result.maxBacktracks = options.integer("maxBacktracks");
+  result.acceptRatio = options.number("acceptRatio");
+  return result;
+}
+
+TrpoOptions readTrpoOptions(const Options& options) {
+  TrpoOptions result;
+  result.maxKl = options.number("maxKl");
+  result.damping = options.number("damping");
+  result.conjugateGradient = readConjugateGradientOptions(options.object("conjugateGradient"));
+  result.stepLength = options.choice<StepLengthRule>(
+      "stepLength", {{"fisher", StepLengthRule::fisher}, {"damped", StepLengthRule::damped}});
+  result.lineSearch = readLineSearchOptions(options.object("lineSearch"));
+  return result;
+}
+
+FitOptions readFitOptions(const Options& options) {
+  FitOptions result;
+  result.epochs = options.integer("epochs");
+  result.minibatchSize = options.count("minibatchSize", 1, kMaxInteger);
+  result.learningRate = options.number("learningRate");
+  return result;
+}
+
+Evaluation readEvaluation(const Options& options) {
+  Evaluation evaluation;
+  evaluation.surrogate = options.number("surrogate");
+  evaluation.meanKl = options.number("meanKl");
+  evaluation.maxKl = options.number("maxKl");
+  evaluation.entropy = options.number("entropy");
+  evaluation.finite = options.boolean("finite");
+  return evaluation;
+}
+
+}  // namespace trustregion::binding

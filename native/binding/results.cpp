@@ -1,0 +1,111 @@
+#include "binding/results.h"
+
+#include <algorithm>
+
+namespace trustregion::binding {
+namespace {
+
+void setEvaluation(Napi::Object object, const Evaluation& evaluation) {
+  object["surrogate"] = evaluation.surrogate;
+  object["meanKl"] = evaluation.meanKl;
+  object["maxKl"] = evaluation.maxKl;
+  object["entropy"] = evaluation.entropy;
+  object["finite"] = evaluation.finite;
+}
+
+Napi::Array toArray(Napi::Env env, const std::vector<Candidate>& candidates) {
+  Napi::Array array = Napi::Array::New(env, candidates.size());
+  for (uint32_t i = 0; i < candidates.size(); i++) {
+    Napi::Object object = Napi::Object::New(env);
+    object["fraction"] = candidates[i].fraction;
+    setEvaluation(object, candidates[i].evaluation);
+    array[i] = object;
+  }
+  return array;
+}
+
+Napi::Object toObject(Napi::Env env, const UpdateTiming& timing) {
+  Napi::Object object = Napi::Object::New(env);
+  object["prepare"] = timing.prepare;
+  object["gradient"] = timing.gradient;
+  object["solve"] = timing.solve;
+  object["lineSearch"] = timing.lineSearch;
+  object["total"] = timing.total;
+  return object;
+}
+
+Napi::Float64Array toFloat64Array(Napi::Env env, const std::vector<double>& values) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+}  // namespace
+
+Napi::Object toObject(Napi::Env env, const Evaluation& evaluation) {
+  Napi::Object object = Napi::Object::New(env);
+  setEvaluation(object, evaluation);
+  return object;
+}
+
+Napi::Object toObject(Napi::Env env, const ConjugateGradientSummary& summary) {
+  Napi::Object object = Napi::Object::New(env);
+  object["iterations"] = summary.iterations;
+  object["products"] = summary.products;
+  object["residualNorm"] = summary.residualNorm;
+  object["relativeResidual"] = summary.relativeResidual;
+  object["quadraticModel"] = summary.quadraticModel;
+  object["stop"] = conjugateGradientStopName(summary.stop);
+  return object;
+}
+
+Napi::Object toObject(Napi::Env env, const LineSearchSummary& summary) {
+  Napi::Object object = Napi::Object::New(env);
+  object["stop"] = lineSearchStopName(summary.stop);
+  object["candidates"] = toArray(env, summary.candidates);
+  return object;
+}
+
+Napi::Object toObject(Napi::Env env, const UpdateSummary& summary, uint64_t version) {
+  Napi::Object object = Napi::Object::New(env);
+  object["status"] = updateStatusName(summary.status);
+  object["surrogateBefore"] = summary.surrogateBefore;
+  object["surrogateAfter"] = summary.surrogateAfter;
+  object["expectedImprovement"] = summary.expectedImprovement;
+  object["actualImprovement"] = summary.actualImprovement;
+  object["meanKl"] = summary.meanKl;
+  object["maxKl"] = summary.maxKl;
+  object["entropyBefore"] = summary.entropyBefore;
+  object["entropyAfter"] = summary.entropyAfter;
+  object["gradientNorm"] = summary.gradientNorm;
+  object["stepScale"] = summary.stepScale;
+  object["stepFraction"] = summary.stepFraction;
+  object["stepNorm"] = summary.stepNorm;
+  object["backtracks"] = summary.backtracks;
+  object["conjugateGradient"] = toObject(env, summary.conjugateGradient);
+  object["candidates"] = toArray(env, summary.candidates);
+  object["timing"] = toObject(env, summary.timing);
+  object["version"] = static_cast<double>(version);
+  return object;
+}
+
+Napi::Object toObject(Napi::Env env, const FitSummary& summary) {
+  Napi::Object object = Napi::Object::New(env);
+  object["lossBefore"] = summary.lossBefore;
+  object["lossAfter"] = summary.lossAfter;
+  object["explainedVarianceBefore"] = summary.explainedVarianceBefore;
+  object["explainedVarianceAfter"] = summary.explainedVarianceAfter;
+  object["minibatches"] = static_cast<double>(summary.minibatches);
+  object["seconds"] = summary.seconds;
+  return object;
+}
+
+Napi::Object toObject(Napi::Env env, const RunningNormalizer& normalizer) {
+  Napi::Object object = Napi::Object::New(env);
+  object["count"] = normalizer.count();
+  object["mean"] = toFloat64Array(env, normalizer.mean());
+  object["squaredDeviations"] = toFloat64Array(env, normalizer.squaredDeviations());
+  return object;
+}
+
+}  // namespace trustregion::binding

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <vector>
+
+#include "binding/napi_setup.h"
+#include "core/conjugate_gradient.h"
+#include "core/line_search.h"
+#include "core/normalizer.h"
+#include "core/trpo.h"
+#include "core/value_function.h"
+
+// The core's summaries as the objects that lib/native.ts describes.
+
+namespace trustregion::binding {
+
+Napi::Object toObject(Napi::Env env, const Evaluation& evaluation);
+Napi::Object toObject(Napi::Env env, const ConjugateGradientSummary& summary);
+Napi::Object toObject(Napi::Env env, const LineSearchSummary& summary);
+Napi::Object toObject(Napi::Env env, const UpdateSummary& summary, uint64_t version);
+Napi::Object toObject(Napi::Env env, const FitSummary& summary);
+Napi::Object toObject(Napi::Env env, const RunningNormalizer& normalizer);
+
+}  // namespace trustregion::binding

@@ -1,0 +1,247 @@
+'use strict';
+
+// What binding.test.ts runs in processes of its own, since a defect here would end the process:
+//
+//   node [--expose-gc] test/binding-child.cjs <case>
+//
+// It also is the script of the workers that the cases start.
+
+const { readdirSync } = require('node:fs');
+const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads');
+
+// In the case `terminate` only workers load the addon: each that ends would unmap it, under the feet
+// of the thread pool, if it were not linked to stay.
+const onlyInWorkers = isMainThread && process.argv[2] === 'terminate';
+const { addon } = onlyInWorkers ? {} : require('../native.cjs');
+
+const update = {
+  maxKl: 0.01,
+  damping: 0.1,
+  conjugateGradient: {
+    iterations: 10,
+    residualTolerance: 0,
+    progressTolerance: 0,
+    residualResetPeriod: 20,
+    reorthogonalize: true,
+  },
+  stepLength: 'fisher',
+  lineSearch: { maxKl: 0.01, backtrackFactor: 0.8, maxBacktracks: 15, acceptRatio: 0.1 },
+  normalizeAdvantages: true,
+};
+const fit = { epochs: 50, minibatchSize: 128, learningRate: 1e-3 };
+const network = { observationSize: 4, activation: 'tanh', seed: 1, backend: '', threads: 2 };
+
+function makePolicy(hidden = [32]) {
+  return new addon.Policy({
+    ...network,
+    hidden,
+    distribution: 'gaussian',
+    actionCounts: [2],
+    initialLogStd: 0,
+    outputGain: 0.01,
+    observationClip: 10,
+  });
+}
+
+function makeValueFunction() {
+  return new addon.ValueFunction({
+    ...network,
+    hidden: [32],
+    normalizeObservations: true,
+    normalizeTargets: true,
+    observationClip: 10,
+  });
+}
+
+const sines = (length) => Float32Array.from({ length }, (_, index) => Math.sin(index * index));
+
+function makeBatch(rows) {
+  return { observations: sines(4 * rows), actions: sines(2 * rows), advantages: sines(rows) };
+}
+
+/** An update and a fit that take much longer than what the cases do meanwhile. */
+function startLongJobs() {
+  const batch = makeBatch(100_000);
+  makePolicy([64, 64]).updateTrpo(batch, update);
+  makeValueFunction().fit(batch.observations, batch.advantages, fit);
+}
+
+/** Bodies of workers, which are terminated at some point after they said that they run. */
+const workers = {
+  update(started) {
+    makePolicy().updateTrpo(makeBatch(5000), update);
+    started();
+  },
+  fit(started) {
+    const { observations, advantages } = makeBatch(5000);
+    makeValueFunction().fit(observations, advantages, fit);
+    started();
+  },
+  async settle(started) {
+    const policy = makePolicy();
+    const batch = makeBatch(8);
+    const bad = { ...batch, advantages: new Float32Array(8).fill(Number.NaN) };
+    for (;;) {
+      await policy.updateTrpo(batch, update);
+      await policy.updateTrpo(bad, update).catch(() => undefined);
+      started();
+    }
+  },
+  calls(started) {
+    const policy = makePolicy();
+    started();
+    for (;;) {
+      policy.act(new Float32Array(4), false, new Float32Array(2));
+      policy.getNormalizer();
+      policy.fisherOperator(new Float32Array(8));
+    }
+  },
+  errors(started) {
+    const policy = makePolicy();
+    started();
+    for (;;) {
+      try {
+        policy.updateTrpo({}, update);
+      } catch {}
+      try {
+        new addon.Policy({});
+      } catch {}
+    }
+  },
+  callbacks(started) {
+    const b = new Float64Array(20).fill(1);
+    started();
+    for (;;) {
+      addon.conjugateGradient(
+        (vector, out) => out.set(vector.map((value, i) => value * (i + 1))),
+        b,
+        update.conjugateGradient,
+        new Float64Array(20),
+        new Float64Array(20),
+      );
+    }
+  },
+  exit(started) {
+    startLongJobs();
+    started();
+    process.exit();
+  },
+};
+
+async function terminateWorkers(name, rounds) {
+  for (let round = 0; round < rounds; round += 1) {
+    const worker = new Worker(__filename, { workerData: name });
+    await new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('exit', resolve);
+      worker.once('error', reject);
+    });
+    await new Promise((resolve) => setTimeout(resolve, round % 4));
+    await worker.terminate();
+  }
+}
+
+/** How many threads this process has, where the system tells. */
+function threadCount() {
+  return process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0;
+}
+
+const cases = {
+  async terminate() {
+    for (const name of Object.keys(workers)) await terminateWorkers(name, 3);
+    const before = threadCount();
+    await terminateWorkers('update', 50);
+    if (threadCount() > before) throw new Error(`${threadCount() - before} threads are left`);
+  },
+
+  async manyWorkers() {
+    const summaries = await Promise.all(
+      Array.from({ length: 4 }, () => {
+        const worker = new Worker(__filename, { workerData: 'report' });
+        return new Promise((resolve, reject) => {
+          worker.once('message', resolve);
+          worker.once('error', reject);
+        });
+      }),
+    );
+    if (new Set(summaries).size !== 1) throw new Error(`workers differ: ${summaries}`);
+  },
+
+  exit() {
+    startLongJobs();
+    setTimeout(() => process.exit(7), 20);
+  },
+
+  uncaught() {
+    startLongJobs();
+    setTimeout(() => {
+      throw new Error('uncaught on purpose');
+    }, 20);
+  },
+
+  exitWithWorker() {
+    const worker = new Worker(__filename, { workerData: 'update' });
+    worker.once('message', () => process.exit(7));
+  },
+
+  /** The update itself keeps the process alive until it has settled. */
+  natural() {
+    makePolicy()
+      .updateTrpo(makeBatch(1000), update)
+      .then(({ status }) => process.stdout.write(status));
+  },
+
+  async collect() {
+    let collected = 0;
+    const registry = new FinalizationRegistry(() => {
+      collected += 1;
+    });
+    const collectGarbage = async () => {
+      global.gc();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    let pending;
+    (() => {
+      const policy = makePolicy();
+      registry.register(policy);
+      pending = policy.updateTrpo(makeBatch(20_000), update);
+    })();
+    await collectGarbage();
+    if (collected !== 0) throw new Error('a policy was collected while its update ran');
+    await pending;
+    for (let count = 0; count < 20; count += 1) {
+      const policy = makePolicy();
+      registry.register(policy);
+      registry.register(policy.fisherOperator(new Float32Array(400)));
+    }
+    for (let round = 0; round < 10 && collected < 40; round += 1) await collectGarbage();
+    // The last ones may still lie on the stack.
+    if (collected < 38) throw new Error(`only ${collected} of 41 objects were collected`);
+  },
+
+  /** Nothing is closed and no memory is short: only what the binding reports makes GC run. */
+  async pressure() {
+    let peak = 0;
+    for (let count = 0; count < 400; count += 1) {
+      makePolicy([256, 256]);
+      await new Promise(setImmediate);
+      peak = Math.max(peak, process.memoryUsage.rss());
+    }
+    // 100 MB with the reports, 260 MB without.
+    if (peak > 180e6) throw new Error(`400 forgotten policies took ${peak} bytes`);
+  },
+};
+
+function report() {
+  makePolicy()
+    .updateTrpo(makeBatch(500), update)
+    .then(({ timing: _, ...summary }) => parentPort.postMessage(JSON.stringify(summary)));
+}
+
+if (isMainThread) {
+  cases[process.argv[2]]();
+} else if (workerData === 'report') {
+  report();
+} else {
+  workers[workerData](() => parentPort.postMessage('started'));
+}
