@@ -19,7 +19,9 @@ new Benchmark.Suite()
   .add('act, one observation', () => policy.act(one))
   .add('act, one observation, out', () => policy.act(one, { out: action }))
   .add('act, 2,048 observations', () => policy.act(batch.observations))
-  .add('log-probability, 2,048 rows', () => policy.logProbability(batch.observations, batch.actions))
+  .add('log-probability, 2,048 rows', () =>
+    policy.logProbability(batch.observations, batch.actions),
+  )
   .add('surrogate gradient, 2,048 rows', () => policy.gradient(batch))
   .add('Fisher product, 2,048 rows, held', () => operator.apply(vector, product))
   .on('cycle', ({ target }) => {

@@ -12,7 +12,12 @@ export const cases = {
   S2k: { rows: 2048, observationSize: 17, hidden: [64, 64], actions: continuous(6) },
   S50k: { rows: 50000, observationSize: 17, hidden: [64, 64], actions: continuous(6) },
   M2k: { rows: 2048, observationSize: 376, hidden: [256, 256], actions: continuous(17) },
-  D2k: { rows: 2048, observationSize: 8, hidden: [64, 64], actions: { kind: 'discrete', count: 4 } },
+  D2k: {
+    rows: 2048,
+    observationSize: 8,
+    hidden: [64, 64],
+    actions: { kind: 'discrete', count: 4 },
+  },
 };
 
 /** mulberry32: enough for filling arrays. */
@@ -55,7 +60,13 @@ export function makeProblem(name, { backend, threads } = {}) {
     actions: policy.act(observations),
     advantages: normals(shape.rows, 3),
   };
-  return { name, ...shape, policy, batch, options: { maxKl: 0.01, damping: 0.1, cgIterations: 15 } };
+  return {
+    name,
+    ...shape,
+    policy,
+    batch,
+    options: { maxKl: 0.01, damping: 0.1, cgIterations: 15 },
+  };
 }
 
 /** Writes the problem for the Python peers (continuous actions only). */

@@ -83,6 +83,7 @@ function compare() {
       ...peers.map((script) => () => {
         try {
           return runTrial(options.python, [
+            '-Wignore',
             join(here, 'peers', script),
             folder,
             options.threads,

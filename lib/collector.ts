@@ -30,8 +30,12 @@ export class Collector<Actions extends ActionSpace> {
    * @param seeds - One for the first reset of each environment.
    * @throws TrustRegionError `ERR_CALLBACK` or `ERR_NOT_FINITE` if an environment fails.
    */
-  constructor(policy: Policy<Actions>, environments: readonly Environment[],
-    seeds: readonly number[], statistics: EpisodeStatistics) {
+  constructor(
+    policy: Policy<Actions>,
+    environments: readonly Environment[],
+    seeds: readonly number[],
+    statistics: EpisodeStatistics,
+  ) {
     const count = environments.length;
     this.#policy = policy;
     this.#statistics = statistics;
@@ -40,8 +44,10 @@ export class Collector<Actions extends ActionSpace> {
     this.#rewards = new Float64Array(count);
     this.#terminated = new Uint8Array(count);
     this.#truncated = new Uint8Array(count);
-    this.#environments = environments.map((environment, index) =>
-      new SupervisedEnvironment(environment, seeds[index], `environment ${index}`));
+    this.#environments = environments.map(
+      (environment, index) =>
+        new SupervisedEnvironment(environment, seeds[index], `environment ${index}`),
+    );
     this.#environments.forEach((environment, index) => {
       this.#observations.set(environment.reset(seeds[index]), index * policy.observationSize);
     });
@@ -69,8 +75,10 @@ export class Collector<Actions extends ActionSpace> {
   /** One time step of all environments. */
   #step(buffer: RolloutBuffer<Actions>): void {
     const observations = this.#observations;
-    const actions = this.#policy.act(observations,
-      this.#actions === undefined ? {} : { out: this.#actions });
+    const actions = this.#policy.act(
+      observations,
+      this.#actions === undefined ? {} : { out: this.#actions },
+    );
     this.#actions = actions;
     const size = this.#policy.observationSize;
     const upcoming = new Float64Array(observations.length);

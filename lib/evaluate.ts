@@ -1,5 +1,7 @@
 import type { Environment } from './environments/environment.js';
 import { mean, standardDeviation } from './episode-statistics.js';
+import { openPolicy } from './policy-geometry.js';
+import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
 import { requireMatch, SupervisedEnvironment } from './supervised-environment.js';
@@ -64,29 +66,40 @@ export interface Evaluation {
   readonly lengths: readonly number[];
 }
 
-const optionNames: readonly (keyof EvaluateOptions)[] = ['policy', 'environment', 'episodes', 'seed',
-  'deterministic', 'signal'];
+const optionNames: readonly (keyof EvaluateOptions)[] = [
+  'policy',
+  'environment',
+  'episodes',
+  'seed',
+  'deterministic',
+  'signal',
+];
 
 /**
  * Lets a policy play some whole episodes.
  *
  * @throws TrustRegionError (the promise rejects) `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARGUMENT`,
- *   `ERR_OUT_OF_RANGE`, `ERR_NOT_FINITE` or `ERR_SHAPE_MISMATCH` for a bad option; `ERR_CALLBACK` or
- *   `ERR_NOT_FINITE` if the environment fails.
+ *   `ERR_OUT_OF_RANGE`, `ERR_NOT_FINITE` or `ERR_SHAPE_MISMATCH` for a bad option; `ERR_CLOSED`;
+ *   `ERR_CALLBACK` or `ERR_NOT_FINITE` if the environment fails.
  * @example
  * ```ts
- * const { mean, std } = await evaluate({ policy, environment, episodes: 10, seed: 7 });
+ * const environment = new CartPole();
+ * const policy = new Policy({ observationSize: 4, actions: environment.actionSpace, seed: 1 });
+ * const { returns, mean } = await evaluate({ policy, environment, episodes: 10, seed: 7 });
+ * console.assert(returns.length === 10 && mean >= Math.min(...returns));
  * ```
  */
 export async function evaluate<Actions extends ActionSpace>(
-  options: EvaluateOptions<Actions>): Promise<Evaluation> {
+  options: EvaluateOptions<Actions>,
+): Promise<Evaluation> {
   rejectUnknownOptions(options, optionNames, 'evaluate options');
   const { policy, environment, seed, signal } = options;
   const episodes = requireInteger(options.episodes ?? 10, 'episodes', { min: 1 });
   const deterministic = requireBoolean(options.deterministic ?? true, 'deterministic');
+  openPolicy(policy);
   requireMatch(policy, environment, 'environment');
   if (seed !== undefined) {
-    requireInteger(seed, 'seed', { min: 0, max: Number.MAX_SAFE_INTEGER });
+    requireSeed(seed);
     if (!deterministic) {
       policy.seed(seed);
     }
@@ -100,7 +113,7 @@ export async function evaluate<Actions extends ActionSpace>(
     let observation = supervised.reset(returns.length === 0 ? seed : undefined);
     let episodeReturn = 0;
     let length = 0;
-    for (let ended = false; !ended;) {
+    for (let ended = false; !ended; ) {
       if (turns.isDue) {
         await turns.pause();
       }

@@ -117,7 +117,11 @@ export function actionLength(space: ActionSpace): number {
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT`, `ERR_SHAPE_MISMATCH`, `ERR_NOT_FINITE` or
  *   `ERR_OUT_OF_RANGE`, naming the index.
  */
-export function requireAction(space: ActionSpace, action: ArrayLike<number>, name = 'action'): void {
+export function requireAction(
+  space: ActionSpace,
+  action: ArrayLike<number>,
+  name = 'action',
+): void {
   const length = actionLength(space);
   requireLength(action, length, name);
   if (space.kind === 'continuous') {

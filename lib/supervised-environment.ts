@@ -69,14 +69,15 @@ export class SupervisedEnvironment {
     }
     const { observation, reward, terminated, truncated } = result;
     if (typeof terminated !== 'boolean' || typeof truncated !== 'boolean') {
-      const [name, flag] = typeof terminated === 'boolean'
-        ? ['truncated', truncated]
-        : ['terminated', terminated];
+      const [name, flag] =
+        typeof terminated === 'boolean' ? ['truncated', truncated] : ['terminated', terminated];
       this.#fail('ERR_CALLBACK', `${name} of step() must be true or false, got ${describe(flag)}`);
     }
     if (!Number.isFinite(reward)) {
-      this.#fail(typeof reward === 'number' ? 'ERR_NOT_FINITE' : 'ERR_CALLBACK',
-        `reward of step() must be a finite number, got ${describe(reward)}`);
+      this.#fail(
+        typeof reward === 'number' ? 'ERR_NOT_FINITE' : 'ERR_CALLBACK',
+        `reward of step() must be a finite number, got ${describe(reward)}`,
+      );
     }
     this.#requireObservation(observation, 'step()', !terminated);
     return { observation, reward, terminated, truncated };
@@ -97,8 +98,11 @@ export class SupervisedEnvironment {
       return run();
     } catch (cause) {
       const { message } = (cause ?? {}) as { readonly message?: unknown };
-      return this.#fail('ERR_CALLBACK',
-        `${call} threw: ${typeof message === 'string' ? message : describe(cause)}`, cause);
+      return this.#fail(
+        'ERR_CALLBACK',
+        `${call} threw: ${typeof message === 'string' ? message : describe(cause)}`,
+        cause,
+      );
     }
   }
 
@@ -107,22 +111,34 @@ export class SupervisedEnvironment {
    * no finite one, so `finite` is false there.
    */
   #requireObservation(observation: ArrayLike<number>, call: string, finite = true): void {
-    if (typeof observation !== 'object' || observation === null
-      || observation.length !== this.#size) {
-      this.#fail('ERR_CALLBACK',
-        `the observation of ${call} must be an array of length ${this.#size}, got ${describe(observation)}`);
+    if (
+      typeof observation !== 'object' ||
+      observation === null ||
+      observation.length !== this.#size
+    ) {
+      this.#fail(
+        'ERR_CALLBACK',
+        `the observation of ${call} must be an array of length ${this.#size}, got ` +
+          describe(observation),
+      );
     }
     for (let index = 0; finite && index < this.#size; index += 1) {
       if (!Number.isFinite(observation[index])) {
-        this.#fail('ERR_NOT_FINITE',
-          `observation[${index}] of ${call} must be a finite number, got ${describe(observation[index])}`);
+        this.#fail(
+          'ERR_NOT_FINITE',
+          `observation[${index}] of ${call} must be a finite number, got ` +
+            describe(observation[index]),
+        );
       }
     }
   }
 
   #fail(code: 'ERR_CALLBACK' | 'ERR_NOT_FINITE', what: string, cause?: unknown): never {
-    throw new TrustRegionError(code, `${this.#label} failed at its step ${this.#steps}: ${what}`,
-      cause === undefined ? undefined : { cause });
+    throw new TrustRegionError(
+      code,
+      `${this.#label} failed at its step ${this.#steps}: ${what}`,
+      cause === undefined ? undefined : { cause },
+    );
   }
 }
 
@@ -132,22 +148,35 @@ export class SupervisedEnvironment {
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` (no environment) or `ERR_SHAPE_MISMATCH`.
  */
 export function requireMatch(policy: Policy, environment: Environment, label: string): void {
-  if (typeof environment !== 'object' || environment === null
-    || typeof environment.reset !== 'function' || typeof environment.step !== 'function'
-    || typeof environment.observationSpace !== 'object' || typeof environment.actionSpace !== 'object') {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `${label} must be an environment with reset(), step() and spaces, got ${describe(environment)}`);
+  if (
+    typeof environment !== 'object' ||
+    environment === null ||
+    typeof environment.reset !== 'function' ||
+    typeof environment.step !== 'function' ||
+    typeof environment.observationSpace !== 'object' ||
+    typeof environment.actionSpace !== 'object'
+  ) {
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `${label} must be an environment with reset(), step() and spaces, got ` +
+        describe(environment),
+    );
   }
   const { size } = environment.observationSpace;
   if (size !== policy.observationSize) {
-    throw new TrustRegionError('ERR_SHAPE_MISMATCH', `${label} (${environment.name}) has observations of `
-      + `${size} numbers, but the policy takes ${policy.observationSize}`);
+    throw new TrustRegionError(
+      'ERR_SHAPE_MISMATCH',
+      `${label} (${environment.name}) has observations of ` +
+        `${size} numbers, but the policy takes ${policy.observationSize}`,
+    );
   }
   const wanted = spaceText(environment.actionSpace);
   const given = spaceText(policy.options.actions);
   if (wanted !== given) {
-    throw new TrustRegionError('ERR_SHAPE_MISMATCH',
-      `${label} (${environment.name}) takes ${wanted} actions, but the policy gives ${given} ones`);
+    throw new TrustRegionError(
+      'ERR_SHAPE_MISMATCH',
+      `${label} (${environment.name}) takes ${wanted} actions, but the policy gives ${given} ones`,
+    );
   }
 }
 

@@ -56,8 +56,12 @@ function isArrayLike(value: unknown): value is ArrayLike<unknown> {
   return typeof length === 'number' && Number.isInteger(length) && length >= 0;
 }
 
-function fail(code: 'ERR_INVALID_ARGUMENT' | 'ERR_OUT_OF_RANGE' | 'ERR_NOT_FINITE' | 'ERR_SHAPE_MISMATCH',
-  name: string, expected: string, received: string): never {
+function fail(
+  code: 'ERR_INVALID_ARGUMENT' | 'ERR_OUT_OF_RANGE' | 'ERR_NOT_FINITE' | 'ERR_SHAPE_MISMATCH',
+  name: string,
+  expected: string,
+  received: string,
+): never {
   throw new TrustRegionError(code, `${name} must be ${expected}, got ${received}`);
 }
 
@@ -97,8 +101,11 @@ export function requireNumber(value: unknown, name: string, bounds: NumberBounds
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` (not a number), `ERR_NOT_FINITE` or
  *   `ERR_OUT_OF_RANGE` (a fraction, too large, or outside the bounds).
  */
-export function requireInteger(value: unknown, name: string,
-  bounds: { readonly min?: number; readonly max?: number } = {}): number {
+export function requireInteger(
+  value: unknown,
+  name: string,
+  bounds: { readonly min?: number; readonly max?: number } = {},
+): number {
   const expected = `an integer${boundsText(bounds)}`;
   if (typeof value !== 'number') {
     fail('ERR_INVALID_ARGUMENT', name, expected, describe(value));
@@ -113,19 +120,30 @@ export function requireInteger(value: unknown, name: string,
 }
 
 function isWithin(value: number, bounds: NumberBounds): boolean {
-  return value >= (bounds.min ?? -Infinity) && value <= (bounds.max ?? Infinity)
-    && (bounds.exclusiveMin === undefined || value > bounds.exclusiveMin)
-    && (bounds.exclusiveMax === undefined || value < bounds.exclusiveMax);
+  return (
+    value >= (bounds.min ?? -Infinity) &&
+    value <= (bounds.max ?? Infinity) &&
+    (bounds.exclusiveMin === undefined || value > bounds.exclusiveMin) &&
+    (bounds.exclusiveMax === undefined || value < bounds.exclusiveMax)
+  );
 }
 
 function boundsText({ min, max, exclusiveMin, exclusiveMax }: NumberBounds): string {
   if (min !== undefined && max !== undefined) {
     return ` from ${min} to ${max}`;
   }
-  const low = exclusiveMin !== undefined ? `greater than ${exclusiveMin}`
-    : min !== undefined ? `of at least ${min}` : '';
-  const high = exclusiveMax !== undefined ? `less than ${exclusiveMax}`
-    : max !== undefined ? `of at most ${max}` : '';
+  const low =
+    exclusiveMin !== undefined
+      ? `greater than ${exclusiveMin}`
+      : min !== undefined
+        ? `of at least ${min}`
+        : '';
+  const high =
+    exclusiveMax !== undefined
+      ? `less than ${exclusiveMax}`
+      : max !== undefined
+        ? `of at most ${max}`
+        : '';
   const text = [low, high].filter((part) => part !== '').join(' and ');
   return text === '' ? '' : ` ${text}`;
 }
@@ -173,8 +191,11 @@ export function requireFunction(value: unknown, name: string): void {
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` (not a string) or `ERR_UNKNOWN_OPTION`, which
  *   offers the nearest allowed string.
  */
-export function requireOneOf<Name extends string>(value: unknown, name: string,
-  allowed: readonly Name[]): Name {
+export function requireOneOf<Name extends string>(
+  value: unknown,
+  name: string,
+  allowed: readonly Name[],
+): Name {
   const found = allowed.find((candidate) => candidate === value);
   if (found !== undefined) {
     return found;
@@ -185,8 +206,10 @@ export function requireOneOf<Name extends string>(value: unknown, name: string,
     throw new TrustRegionError('ERR_INVALID_ARGUMENT', sentence);
   }
   const nearest = nearestName(value, allowed);
-  throw new TrustRegionError('ERR_UNKNOWN_OPTION',
-    nearest === undefined ? sentence : `${sentence}; did you mean '${nearest}'?`);
+  throw new TrustRegionError(
+    'ERR_UNKNOWN_OPTION',
+    nearest === undefined ? sentence : `${sentence}; did you mean '${nearest}'?`,
+  );
 }
 
 /**
@@ -241,17 +264,25 @@ export function requireFinite(array: unknown, name: string): void {
  * }
  * ```
  */
-export function rejectUnknownOptions(options: object, known: readonly string[], where: string): void {
+export function rejectUnknownOptions(
+  options: object,
+  known: readonly string[],
+  where: string,
+): void {
   if (typeof options !== 'object' || options === null || isArrayLike(options)) {
     fail('ERR_INVALID_ARGUMENT', where, 'an object', describe(options));
   }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       const nearest = nearestName(key, known);
-      const hint = nearest === undefined
-        ? `known are ${known.map((name) => `'${name}'`).join(', ')}`
-        : `did you mean '${nearest}'?`;
-      throw new TrustRegionError('ERR_UNKNOWN_OPTION', `unknown option '${key}' in ${where}; ${hint}`);
+      const hint =
+        nearest === undefined
+          ? `known are ${known.map((name) => `'${name}'`).join(', ')}`
+          : `did you mean '${nearest}'?`;
+      throw new TrustRegionError(
+        'ERR_UNKNOWN_OPTION',
+        `unknown option '${key}' in ${where}; ${hint}`,
+      );
     }
   }
 }

@@ -22,23 +22,39 @@ interface Fixture {
   readonly names: Record<'body' | 'joint' | 'geom' | 'actuator', (string | null)[]>;
   readonly model: Record<string, number[] | number[][]>;
   readonly trajectories: {
-    readonly start: { readonly qpos: number[]; readonly qvel: number[]; readonly observation: number[] };
-    readonly steps: { action: number[]; observation: number[]; reward: number; terminated: boolean }[];
+    readonly start: {
+      readonly qpos: number[];
+      readonly qvel: number[];
+      readonly observation: number[];
+    };
+    readonly steps: {
+      action: number[];
+      observation: number[];
+      reward: number;
+      terminated: boolean;
+    }[];
   }[];
 }
 
-const fixture = JSON.parse(readFileSync(
-  join(process.cwd(), 'test/fixtures/mujoco/InvertedPendulum-v5.json'), 'utf8')) as Fixture;
+const fixture = JSON.parse(
+  readFileSync(join(process.cwd(), 'test/fixtures/mujoco/InvertedPendulum-v5.json'), 'utf8'),
+) as Fixture;
 
 /** Largest absolute difference of two equally long arrays. */
 function difference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(actual.length).toBe(expected.length);
-  return Math.max(0, ...Array.from(actual, (value, index) => Math.abs(value - (expected[index] ?? NaN))));
+  return Math.max(
+    0,
+    ...Array.from(actual, (value, index) => Math.abs(value - (expected[index] ?? NaN))),
+  );
 }
 
 const coded = (code: ErrorCode, message?: RegExp): object =>
-  expect.objectContaining({ name: 'TrustRegionError', code,
-    ...(message && { message: expect.stringMatching(message) }) });
+  expect.objectContaining({
+    name: 'TrustRegionError',
+    code,
+    ...(message && { message: expect.stringMatching(message) }),
+  });
 
 const slider = (body = '', joint = ''): string => `<mujoco><size memory="64K"/><worldbody>
   <body><joint name="x" type="slide" axis="1 0 0" ${joint}/><geom size="0.1"/>${body}</body></worldbody>
@@ -49,7 +65,13 @@ const sliderTask = (options: Partial<MujocoEnvironmentOptions> = {}): Promise<Mu
 
 describe('spaces', () => {
   const spaces: [ActionSpace, number, number[], number[], ErrorCode][] = [
-    [{ kind: 'continuous', size: 2, low: [-1, -1], high: [1, 1] }, 2, [5, -5], [0, NaN], 'ERR_NOT_FINITE'],
+    [
+      { kind: 'continuous', size: 2, low: [-1, -1], high: [1, 1] },
+      2,
+      [5, -5],
+      [0, NaN],
+      'ERR_NOT_FINITE',
+    ],
     [{ kind: 'discrete', count: 3 }, 1, [2], [3], 'ERR_OUT_OF_RANGE'],
     [{ kind: 'multiDiscrete', counts: [3, 2] }, 2, [2, 1], [2, 2], 'ERR_OUT_OF_RANGE'],
     [{ kind: 'binary', size: 3 }, 3, [0, 1, 1], [0, 1, 0.5], 'ERR_OUT_OF_RANGE'],
@@ -58,7 +80,9 @@ describe('spaces', () => {
   test.each(spaces)('%j', (space, length, good, bad, code) => {
     expect(actionLength(space)).toBe(length);
     expect(() => requireAction(space, good)).not.toThrow();
-    expect(() => requireAction(space, bad)).toThrow(coded(code, new RegExp(`action\\[${length - 1}\\]`)));
+    expect(() => requireAction(space, bad)).toThrow(
+      coded(code, new RegExp(`action\\[${length - 1}\\]`)),
+    );
     expect(() => requireAction(space, [...good, 0])).toThrow(coded('ERR_SHAPE_MISMATCH'));
   });
 });
@@ -91,7 +115,9 @@ describe.each(environmentNames)('%s keeps the rules of an environment', (name) =
     const copy = first.slice();
     const { observation } = environment.step(action);
     expect(Object.prototype.toString.call(first)).toBe('[object Float64Array]');
-    expect([first.length, observation.length]).toEqual(Array(2).fill(environment.observationSpace.size));
+    expect([first.length, observation.length]).toEqual(
+      Array(2).fill(environment.observationSpace.size),
+    );
     expect(first).toEqual(copy);
     first.fill(99);
     observation.fill(99);
@@ -100,7 +126,9 @@ describe.each(environmentNames)('%s keeps the rules of an environment', (name) =
 
   test('refuses bad actions without harm to the episode', () => {
     environment.reset(1);
-    expect(() => environment.step([])).toThrow(coded('ERR_SHAPE_MISMATCH', /^action must be an array/));
+    expect(() => environment.step([])).toThrow(
+      coded('ERR_SHAPE_MISMATCH', /^action must be an array/),
+    );
     expect(() => environment.step([...action, 0])).toThrow(coded('ERR_SHAPE_MISMATCH'));
     expect(() => environment.step([NaN])).toThrow(coded('ERR_NOT_FINITE', /^action\[0\]/));
     expect(() => environment.step(0 as unknown as number[])).toThrow(coded('ERR_INVALID_ARGUMENT'));
@@ -144,8 +172,14 @@ describe('CartPole', () => {
   });
 
   test.each([
-    [[2.39, 0.6, 0, 0], [2.402, 0.7951219512195122, 0, -0.2926829268292683]],
-    [[0, 0.6, 0.209, 0.1], [0.012, 0.7916095837721158, 0.211, -0.12016027967160611]],
+    [
+      [2.39, 0.6, 0, 0],
+      [2.402, 0.7951219512195122, 0, -0.2926829268292683],
+    ],
+    [
+      [0, 0.6, 0.209, 0.1],
+      [0.012, 0.7916095837721158, 0.211, -0.12016027967160611],
+    ],
   ])('ends beyond its bounds with reward 1, from %j', (start, end) => {
     const environment = new CartPole();
     environment.setState(start);
@@ -175,15 +209,30 @@ describe('CartPole', () => {
 describe('Pendulum', () => {
   test.each([
     [[3.1, 0.9], 0.5, [3.1503092748412485, 1.006185496824968], -9.691249999999997],
-    [[3.190916680524829, 0.8121481136716123], 5, [3.244675185097333, 1.0751700914500792], -9.632083715247333],
-    [[3.244675185097333, 1.0751700914500792], -7, [3.2795749370759277, 0.6979950395718988], -9.352142834551186],
+    [
+      [3.190916680524829, 0.8121481136716123],
+      5,
+      [3.244675185097333, 1.0751700914500792],
+      -9.632083715247333,
+    ],
+    [
+      [3.244675185097333, 1.0751700914500792],
+      -7,
+      [3.2795749370759277, 0.6979950395718988],
+      -9.352142834551186,
+    ],
     [[-9, 7.9], 2, [-8.605454443196566, 7.8909111360686826], -13.626082075124879],
   ])('from %j with torque %p', (start, torque, [angle = 0, speed = 0], reward) => {
     const environment = new Pendulum();
     expect([...environment.setState(start)]).toEqual([
-      Math.cos(start[0] ?? 0), Math.sin(start[0] ?? 0), start[1]]);
+      Math.cos(start[0] ?? 0),
+      Math.sin(start[0] ?? 0),
+      start[1],
+    ]);
     const result = environment.step([torque]);
-    expect(difference(result.observation, [Math.cos(angle), Math.sin(angle), speed])).toBeLessThan(1e-14);
+    expect(difference(result.observation, [Math.cos(angle), Math.sin(angle), speed])).toBeLessThan(
+      1e-14,
+    );
     expect(Math.abs(result.reward - reward)).toBeLessThan(1e-12);
   });
 
@@ -211,29 +260,42 @@ describe('InvertedPendulum', () => {
 
   test('has the recorded names, spaces and limits', () => {
     const text = String.fromCharCode(...environment.modelArray('names'));
-    const names = (kind: string): (string | null)[] => Array.from(
-      environment.modelArray(`name_${kind}adr`), (start) => text.slice(start, text.indexOf('\0', start)));
-    expect({ body: names('body'), joint: names('jnt'), geom: names('geom'), actuator: names('actuator') })
-      .toEqual(fixture.names);
+    const names = (kind: string): (string | null)[] =>
+      Array.from(environment.modelArray(`name_${kind}adr`), (start) =>
+        text.slice(start, text.indexOf('\0', start)),
+      );
+    expect({
+      body: names('body'),
+      joint: names('jnt'),
+      geom: names('geom'),
+      actuator: names('actuator'),
+    }).toEqual(fixture.names);
     expect(environment).toMatchObject({
       name: fixture.task,
       frameSkip: fixture.frame_skip,
       maxEpisodeSteps: fixture.max_episode_steps,
       observationSpace: { size: fixture.observation_size },
-      actionSpace: { kind: 'continuous', size: 1, low: fixture.action_low, high: fixture.action_high },
+      actionSpace: {
+        kind: 'continuous',
+        size: 1,
+        low: fixture.action_low,
+        high: fixture.action_high,
+      },
     });
     expect(environment.timestep).toBeCloseTo(0.04, 15);
   });
 
   test.each(fixture.trajectories.map((trajectory, index) => [index, trajectory] as const))(
-    'repeats trajectory %d', (_index, { start, steps }) => {
+    'repeats trajectory %d',
+    (_index, { start, steps }) => {
       expect([...environment.setState(start.qpos, start.qvel)]).toEqual(start.observation);
       for (const { action, observation, reward, terminated } of steps) {
         const result = environment.step(action);
         expect(difference(result.observation, observation)).toBeLessThanOrEqual(1e-9);
         expect(result).toMatchObject({ reward, terminated, truncated: false });
       }
-    });
+    },
+  );
 
   test('starts within 0.01, clamps controls and is truncated after 1000 steps', () => {
     expect(Math.max(...environment.reset(1).map(Math.abs))).toBeLessThanOrEqual(0.01);
@@ -268,7 +330,9 @@ describe('MujocoEnvironment', () => {
     environments.push(expected);
     expected.reset(5);
     for (let step = 0; step < 3; step += 1) {
-      const observations = environments.map((environment) => [...environment.step([1]).observation]);
+      const observations = environments.map((environment) => [
+        ...environment.step([1]).observation,
+      ]);
       expect(observations.flat().every(Number.isFinite)).toBe(true);
       expect(new Set(observations.map(String)).size).toBe(1);
     }
@@ -298,7 +362,9 @@ describe('MujocoEnvironment', () => {
     expect(environment.dataArray('cfrc_ext')).toHaveLength(12);
     expect(() => environment.dataArray('xpoz')).toThrow(coded('ERR_UNKNOWN_OPTION', /'xpos'/));
     expect(() => environment.dataArray('warning')).toThrow(coded('ERR_UNKNOWN_OPTION'));
-    expect(() => environment.modelArray('jnt_limitd')).toThrow(coded('ERR_UNKNOWN_OPTION', /'jnt_limited'/));
+    expect(() => environment.modelArray('jnt_limitd')).toThrow(
+      coded('ERR_UNKNOWN_OPTION', /'jnt_limited'/),
+    );
     expect(() => environment.setState([0, 0], [0])).toThrow(coded('ERR_SHAPE_MISMATCH', /^qpos/));
     expect(() => environment.setState([0], [NaN])).toThrow(coded('ERR_NOT_FINITE', /^qvel\[0\]/));
     environment.close();
@@ -317,7 +383,11 @@ describe('MujocoEnvironment', () => {
   test('refuses to go on where MuJoCo silently starts again', async () => {
     const environment = await sliderTask({ xml: slider('', 'damping="-1e8"'), frameSkip: 3 });
     const unstable = coded('ERR_MODEL', /^Slider: the simulation became unstable at [\d.]+ s/);
-    for (const [speed, control] of [[0.01, 1], [1e-5, 0], [50, 1]] as const) {
+    for (const [speed, control] of [
+      [0.01, 1],
+      [1e-5, 0],
+      [50, 1],
+    ] as const) {
       environment.setState([0], [speed]);
       expect(() => Array.from({ length: 9 }, () => environment.step([control]))).toThrow(unstable);
       expect(() => environment.step([0])).toThrow(coded('ERR_STATE'));
@@ -335,26 +405,51 @@ describe('MujocoEnvironment', () => {
   });
 
   test.each<[Partial<MujocoEnvironmentOptions>, ErrorCode, RegExp]>([
-    [{ xml: '<mujoco><foo/></mujoco>' }, 'ERR_MODEL', /^Slider: the MJCF does not compile: .*'foo', line 1$/],
+    [
+      { xml: '<mujoco><foo/></mujoco>' },
+      'ERR_MODEL',
+      /^Slider: the MJCF does not compile: .*'foo', line 1$/,
+    ],
     [{ xml: '<mujoco/>' }, 'ERR_MODEL', /at least one joint/],
-    [{ xml: slider().replace(/<actuator>.*<\/actuator>/, '') }, 'ERR_MODEL', /at least one actuator/],
+    [
+      { xml: slider().replace(/<actuator>.*<\/actuator>/, '') },
+      'ERR_MODEL',
+      /at least one actuator/,
+    ],
     [{ frameSkip: 0 }, 'ERR_OUT_OF_RANGE', /^frameSkip must be an integer of at least 1, got 0$/],
     [{ maxEpisodeSteps: 1.5 }, 'ERR_OUT_OF_RANGE', /^maxEpisodeSteps/],
     [{ resetNoise: -1 }, 'ERR_OUT_OF_RANGE', /^resetNoise/],
     [{ reward: 1 as never }, 'ERR_INVALID_ARGUMENT', /^reward must be a function, got 1$/],
     [{ frameskip: 1 } as object, 'ERR_UNKNOWN_OPTION', /did you mean 'frameSkip'/],
     [{ observation: () => [] }, 'ERR_CALLBACK', /at least one number/],
-    [{ observation: () => { throw new Error('boom'); } }, 'ERR_CALLBACK', /^observation\(\) of Slider failed: boom$/],
+    [
+      {
+        observation: () => {
+          throw new Error('boom');
+        },
+      },
+      'ERR_CALLBACK',
+      /^observation\(\) of Slider failed: boom$/,
+    ],
   ])('create refuses %p', async (options, code, message) => {
     await expect(sliderTask(options)).rejects.toEqual(coded(code, message));
   });
 
   test.each<[Partial<MujocoEnvironmentOptions>, RegExp]>([
-    [{ reward: () => undefined as never }, /^reward\(\) of Slider failed: its result .* got undefined$/],
+    [
+      { reward: () => undefined as never },
+      /^reward\(\) of Slider failed: its result .* got undefined$/,
+    ],
     [{ terminated: () => 1 as never }, /^terminated\(\) .* true or false, got 1$/],
-    [{ observation: ({ time }) => (time > 0 ? [1] : [1, 2]) }, /^observation\(\) .* length 2, got .* length 1$/],
+    [
+      { observation: ({ time }) => (time > 0 ? [1] : [1, 2]) },
+      /^observation\(\) .* length 2, got .* length 1$/,
+    ],
     [{ observation: ({ time }) => [time > 0 ? NaN : 1] }, /^observation\(\) .* got NaN$/],
-    [{ resetNoise: () => ({ qpos: [1, 2], qvel: [0] }) }, /^resetNoise\(\) .*qpos must be an array of length 1/],
+    [
+      { resetNoise: () => ({ qpos: [1, 2], qvel: [0] }) },
+      /^resetNoise\(\) .*qpos must be an array of length 1/,
+    ],
   ])('reports a bad function %p', async (options, message) => {
     const environment = await sliderTask(options);
     expect(() => {
@@ -367,7 +462,11 @@ describe('MujocoEnvironment', () => {
 
 describe('makeEnvironment', () => {
   test.each<[unknown, ErrorCode, RegExp]>([
-    ['Pendulum', 'ERR_UNKNOWN_OPTION', /^unknown environment 'Pendulum'; did you mean 'Pendulum-v1'\?$/],
+    [
+      'Pendulum',
+      'ERR_UNKNOWN_OPTION',
+      /^unknown environment 'Pendulum'; did you mean 'Pendulum-v1'\?$/,
+    ],
     ['toString', 'ERR_UNKNOWN_OPTION', /known are 'CartPole-v1', /],
     [7, 'ERR_INVALID_ARGUMENT', /got 7$/],
   ])('refuses %p', async (name, code, message) => {
@@ -381,7 +480,8 @@ describe('makeEnvironment', () => {
     });
     const registry = await import('../lib/environments/registry.js');
     await expect(registry.makeEnvironment('InvertedPendulum-v5')).rejects.toEqual(
-      coded('ERR_MISSING_DEPENDENCY', /npm install @mujoco\/mujoco/));
+      coded('ERR_MISSING_DEPENDENCY', /npm install @mujoco\/mujoco/),
+    );
     expect((await registry.makeEnvironment('CartPole-v1')).name).toBe('CartPole-v1');
   });
 });

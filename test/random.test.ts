@@ -15,7 +15,11 @@ describe('RandomGenerator', () => {
 
   test('has the right moments, and neighbouring seeds are uncorrelated', () => {
     const count = 20_000;
-    const generators = [new RandomGenerator(0), new RandomGenerator(1), new RandomGenerator(2)] as const;
+    const generators = [
+      new RandomGenerator(0),
+      new RandomGenerator(1),
+      new RandomGenerator(2),
+    ] as const;
     let [mean, normalSquare, product] = [0, 0, 0];
     for (let index = 0; index < count; index += 1) {
       const first = generators[0].uniform(-1, 1);
@@ -35,6 +39,8 @@ describe('RandomGenerator', () => {
   });
 
   test.each([-1, 0.5, 2 ** 53, NaN])('refuses the seed %p', (seed) => {
-    expect(() => new RandomGenerator(seed)).toThrow(/^seed must be an integer from 0 to 9007199254740991/);
+    expect(() => new RandomGenerator(seed)).toThrow(
+      /^seed must be an integer from 0 to 9007199254740991/,
+    );
   });
 });

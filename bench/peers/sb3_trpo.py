@@ -35,7 +35,7 @@ def read(name):
 class Shape(gymnasium.Env):
     """Only its spaces are used."""
     observation_space = gymnasium.spaces.Box(-numpy.inf, numpy.inf, (size,), numpy.float32)
-    action_space = gymnasium.spaces.Box(-numpy.inf, numpy.inf, (action_size,), numpy.float32)
+    action_space = gymnasium.spaces.Box(-10, 10, (action_size,), numpy.float32)
 
     def reset(self, seed=None, options=None):
         return numpy.zeros(size, numpy.float32), {}
@@ -52,7 +52,7 @@ def timed(critic_updates):
                  cg_damping=problem["damping"] / action_size,
                  policy_kwargs={"net_arch": {"pi": problem["hidden"], "vf": problem["hidden"]}})
     model.set_logger(configure(None, []))
-    flat, offset = read("parameters"), 0
+    flat = read("parameters")
     policy = model.policy
     network = [layer for layer in policy.mlp_extractor.policy_net if hasattr(layer, "weight")]
 

@@ -1,6 +1,14 @@
 import { parseArgs } from 'node:util';
+import { TrustRegionError } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
 import type { NumberBounds } from '../validate.js';
-import { nearestName, requireInteger, requireNumber, requireOneOf, requireString } from '../validate.js';
+import {
+  nearestName,
+  requireInteger,
+  requireNumber,
+  requireOneOf,
+  requireString,
+} from '../validate.js';
 
 /**
  * The command line itself is wrong: exit code 2.
@@ -8,6 +16,29 @@ import { nearestName, requireInteger, requireNumber, requireOneOf, requireString
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
+
+/**
+ * Runs what only checks and prepares what the command line asks for: a bad value found there is a
+ * {@link UsageError}. A missing package or a file system that refuses is not.
+ */
+export async function blamingUsage<Result>(prepare: () => Promise<Result>): Promise<Result> {
+  try {
+    return await prepare();
+  } catch (error) {
+    if (error instanceof TrustRegionError && usageCodes.has(error.code)) {
+      throw new UsageError(error.message, { cause: error });
+    }
+    throw error;
+  }
+}
+
+const usageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ERR_INVALID_ARGUMENT',
+  'ERR_OUT_OF_RANGE',
+  'ERR_NOT_FINITE',
+  'ERR_UNKNOWN_OPTION',
+  'ERR_BACKEND',
+]);
 
 /**
  * One option of a command. A command keeps its options in an object whose keys are their names in
@@ -29,13 +60,24 @@ export type OptionValues<Options> = {
 };
 
 /** An integer within bounds. */
-export function integer(help: string, bounds: { readonly min?: number; readonly max?: number }): Option<number> {
-  return { placeholder: 'N', help, parse: (text, name) => requireInteger(toNumber(text), name, bounds) };
+export function integer(
+  help: string,
+  bounds: { readonly min?: number; readonly max?: number },
+): Option<number> {
+  return {
+    placeholder: 'N',
+    help,
+    parse: (text, name) => requireInteger(toNumber(text), name, bounds),
+  };
 }
 
 /** A number within bounds. */
 export function number(help: string, bounds: NumberBounds): Option<number> {
-  return { placeholder: 'X', help, parse: (text, name) => requireNumber(toNumber(text), name, bounds) };
+  return {
+    placeholder: 'X',
+    help,
+    parse: (text, name) => requireNumber(toNumber(text), name, bounds),
+  };
 }
 
 /** Integers from 1 separated by commas; the empty string for none. */
@@ -43,8 +85,14 @@ export function integers(help: string): Option<number[]> {
   return {
     placeholder: 'N,N',
     help,
-    parse: (text, name) => text === '' ? [] : text.split(',').map((part, index) =>
-      requireInteger(toNumber(part), `number ${index + 1} of ${name}`, { min: 1 })),
+    parse: (text, name) =>
+      text === ''
+        ? []
+        : text
+            .split(',')
+            .map((part, index) =>
+              requireInteger(toNumber(part), `number ${index + 1} of ${name}`, { min: 1 }),
+            ),
   };
 }
 
@@ -55,7 +103,11 @@ export function text(help: string, placeholder: string): Option<string> {
 
 /** One of a few words. */
 export function oneOf<Name extends string>(help: string, names: readonly Name[]): Option<Name> {
-  return { placeholder: names.join('|'), help, parse: (text, name) => requireOneOf(text, name, names) };
+  return {
+    placeholder: names.join('|'),
+    help,
+    parse: (text, name) => requireOneOf(text, name, names),
+  };
 }
 
 /** An option that is simply there or not. */
@@ -85,13 +137,19 @@ type OptionTable = Readonly<Record<string, Option<unknown>>>;
  * @throws UsageError An unknown option (the nearest known one is offered), a value that is missing,
  *   superfluous or out of range.
  */
-export function parseArguments<Options extends OptionTable>(arguments_: readonly string[],
-  options: Options): { readonly values: OptionValues<Options>; readonly positionals: readonly string[] } {
+export function parseArguments<Options extends OptionTable>(
+  arguments_: readonly string[],
+  options: Options,
+): { readonly values: OptionValues<Options>; readonly positionals: readonly string[] } {
   const table = namesOf(options);
   const { tokens } = parseArgs({
     args: withKebabNames(arguments_, table),
-    options: Object.fromEntries([...table].map(([name, { option }]) =>
-      [name, { type: option.placeholder === null ? 'boolean' : 'string' } as const])),
+    options: Object.fromEntries(
+      [...table].map(([name, { option }]) => [
+        name,
+        { type: option.placeholder === null ? 'boolean' : 'string' } as const,
+      ]),
+    ),
     strict: false, // so that the messages are our own
     allowPositionals: true,
     tokens: true,
@@ -108,9 +166,10 @@ export function parseArguments<Options extends OptionTable>(arguments_: readonly
         throw new UsageError(unknownOption(token.rawName, [...table.keys()]));
       }
       const { key, option, negated } = entry;
-      values[key] = negated || option.placeholder === null
-        ? valueOfFlag(token, !negated)
-        : valueOf(token, option);
+      values[key] =
+        negated || option.placeholder === null
+          ? readFlag(token, !negated)
+          : readValue(token, option);
     }
   }
   return { values: values as OptionValues<Options>, positionals };
@@ -122,17 +181,19 @@ interface OptionToken {
   readonly inlineValue?: boolean | undefined;
 }
 
-function valueOfFlag({ rawName, value }: OptionToken, set: boolean): boolean {
+function readFlag({ rawName, value }: OptionToken, set: boolean): boolean {
   if (value !== undefined) {
     throw new UsageError(`option ${rawName} takes no value, got '${value}'`);
   }
   return set;
 }
 
-function valueOf({ rawName, value, inlineValue }: OptionToken, option: Option<unknown>): unknown {
+function readValue({ rawName, value, inlineValue }: OptionToken, option: Option<unknown>): unknown {
   // The next word is an option, not the value; but -1 is a number.
   if (value === undefined || (inlineValue === false && value.startsWith('--'))) {
-    throw new UsageError(`option ${rawName} needs a value: ${rawName} ${String(option.placeholder)}`);
+    throw new UsageError(
+      `option ${rawName} needs a value: ${rawName} ${String(option.placeholder)}`,
+    );
   }
   try {
     return option.parse(value, rawName);
@@ -166,7 +227,10 @@ function namesOf(options: OptionTable): Map<string, NamedOption> {
   return names;
 }
 
-function withKebabNames(arguments_: readonly string[], known: ReadonlyMap<string, unknown>): string[] {
+function withKebabNames(
+  arguments_: readonly string[],
+  known: ReadonlyMap<string, unknown>,
+): string[] {
   const end = arguments_.indexOf('--');
   return arguments_.map((argument, index) => {
     const [, name = '', rest = ''] = /^--([^=]+)(.*)$/s.exec(argument) ?? [];
@@ -188,4 +252,14 @@ export function optionsHelp(options: OptionTable): string {
   });
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, help]) => `  ${name.padEnd(width)}  ${help}`).join('\n');
+}
+
+/** The given ones of some values. */
+export function pick<Values extends object, Name extends keyof Values>(
+  values: Values,
+  names: readonly Name[],
+): Pick<Values, Name> {
+  return Object.fromEntries(
+    names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]),
+  ) as Pick<Values, Name>;
 }

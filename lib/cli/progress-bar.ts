@@ -13,7 +13,7 @@ const redrawMilliseconds = 100;
 /**
  * One line that is drawn again and again:
  *
- *     [##########----------]  51,200/100,000 steps  return 213.4  KL 0.0087/0.01  14.2 updates/s
+ *     [#####-----]  51,200/100,000 steps  return 213.4  KL 0.0087/0.01  14.2 updates/s
  *
  * Silent where the stream is no terminal.
  */
@@ -51,22 +51,25 @@ export class ProgressBar {
   }
 }
 
-const barWidth = 20;
+const widestBar = 30;
+const narrowestBar = 5;
 
 /**
- * The line, at most `width` characters.
+ * The line, at most `width` characters; the bar takes what the numbers leave.
  */
 export function progressLine(progress: TrainProgress, maxKl: number, width: number): string {
   const { steps, totalSteps, meanReturn, summary, update, wallSeconds } = progress;
-  const filled = Math.round((barWidth * steps) / totalSteps);
   const kl = summary.accepted ? significant(summary.meanKl, 2) : `rejected (${summary.reason})`;
-  return [
-    `[${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}]`,
+  const numbers = [
     `${grouped(steps)}/${grouped(totalSteps)} steps`,
     `return ${Number.isNaN(meanReturn) ? '-' : significant(meanReturn, 4)}`,
     `KL ${kl}/${maxKl}`,
     `${significant(update / wallSeconds, 3)} updates/s`,
-  ].join('  ').slice(0, width);
+  ].join('  ');
+  const room = width - numbers.length - '[]  '.length;
+  const length = Math.min(Math.max(room, narrowestBar), widestBar);
+  const filled = Math.round((length * steps) / totalSteps);
+  return `[${'#'.repeat(filled)}${'-'.repeat(length - filled)}]  ${numbers}`.slice(0, width);
 }
 
 /** 51200 as 51,200. */

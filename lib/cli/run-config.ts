@@ -39,7 +39,11 @@ export interface RunConfig {
     readonly seed: number;
   };
   readonly evaluation: { readonly episodes: number; readonly seed: number };
-  readonly compute: { readonly backend: string; readonly precision: string; readonly threads: number };
+  readonly compute: {
+    readonly backend: string;
+    readonly precision: string;
+    readonly threads: number;
+  };
   readonly versions: { readonly trustregion: string; readonly node: string };
   readonly platform: string;
 }
@@ -69,17 +73,24 @@ export async function readRunConfig(folder: string): Promise<ReplayConfig> {
     return checkConfig(content);
   } catch (cause) {
     const reason = isMissing(cause) ? 'there is no such file' : messageOf(cause);
-    throw new TrustRegionError('ERR_CHECKPOINT',
-      `${folder} is not the folder of a run: ${file}: ${reason}`, { cause });
+    throw new TrustRegionError(
+      'ERR_CHECKPOINT',
+      `${folder} is not the folder of a run: ${file}: ${reason}`,
+      { cause },
+    );
   }
 }
 
 function checkConfig(content: unknown): ReplayConfig {
-  const { format, formatVersion, task, method, seed, evaluation } =
-    requireRecord(content, 'the content');
+  const { format, formatVersion, task, method, seed, evaluation } = requireRecord(
+    content,
+    'the content',
+  );
   if (format !== runFormat || formatVersion !== runFormatVersion) {
-    throw new Error(`format must be '${runFormat}' version ${runFormatVersion}, `
-      + `got ${describe(format)} version ${describe(formatVersion)}`);
+    throw new Error(
+      `format must be '${runFormat}' version ${runFormatVersion}, ` +
+        `got ${describe(format)} version ${describe(formatVersion)}`,
+    );
   }
   const { episodes, seed: evaluationSeed } = requireRecord(evaluation, 'evaluation');
   return {

@@ -1,12 +1,12 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeCheckpoint } from '../checkpoint-file.js';
 import { TrustRegionError } from '../errors.js';
 import type { Policy } from '../policy.js';
 import type { TrainProgress } from '../train.js';
 import { renderCurve } from './curve.js';
 import type { CurvePoint } from './curve.js';
-import { writeDurably } from './durable-file.js';
 import type { RunConfig } from './run-config.js';
 
 /** Columns of `progress.csv`: one row per update. */
@@ -69,17 +69,18 @@ export class RunFolder {
   /**
    * Makes the folder and writes `config.json`.
    *
-   * @param out - Where; must not exist, or be empty. `undefined`: `runs/<task>-<method>-seed<seed>`,
-   *   or the first of `...-2`, `...-3`, ... that does not exist. No run ever overwrites another.
+   * @param out - Where; must not exist, or be empty. `undefined`: the first of
+   *   `runs/<task>-<method>-seed<seed>`, `...-2`, `...-3`, ... that does not exist. No run ever
+   *   overwrites another.
    * @throws TrustRegionError `ERR_INVALID_ARGUMENT` if `out` is taken.
    */
   static async create(config: RunConfig, out: string | undefined): Promise<RunFolder> {
     const { task, method, seed } = config;
-    const path = out ?? await claimNumbered(join('runs', `${task}-${method}-seed${seed}`));
+    const path = out ?? (await claimNumbered(join('runs', `${task}-${method}-seed${seed}`)));
     if (out !== undefined) {
       await claim(out);
     }
-    await writeDurably(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await writeText(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
     const folder = new RunFolder(path, config, openSync(join(path, 'progress.csv'), 'wx'));
     writeSync(folder.#table, `${Object.keys(columns).join(',')}\n`);
     return folder;
@@ -96,18 +97,25 @@ export class RunFolder {
   /** Writes the policy and the picture as they are now. */
   async save(policy: Policy): Promise<void> {
     const { task, method, seed, methodOptions } = this.#config;
-    await policy.save(join(this.path, 'policy.safetensors'));
-    await writeDurably(join(this.path, 'curve.svg'), renderCurve({
-      title: `${task}, ${method}, seed ${seed}`,
-      points: this.#points,
-      maxKl: methodOptions.maxKl,
-    }));
+    await policy.save(policyFile(this.path));
+    await writeText(
+      join(this.path, 'curve.svg'),
+      renderCurve({
+        title: `${task}, ${method}, seed ${seed}`,
+        points: this.#points,
+        maxKl: methodOptions.maxKl,
+      }),
+    );
   }
 
   /** Ends the table. */
   close(): void {
     closeSync(this.#table);
   }
+}
+
+function writeText(file: string, text: string): Promise<void> {
+  return writeCheckpoint(file, Buffer.from(text, 'utf8'));
 }
 
 /** The file of the policy in a run folder. */
@@ -122,8 +130,11 @@ function field(value: number | string | boolean): string {
 async function claim(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0) {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `--out must be a folder that does not exist or is empty, but ${folder} holds something already`);
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `--out must be a folder that does not exist or is empty, but ${folder} holds something ` +
+        'already',
+    );
   }
 }
 

@@ -89,14 +89,19 @@ export class CartPole extends EpisodicEnvironment {
     const sine = Math.sin(angle);
     const cosine = Math.cos(angle);
     const push = (force + poleMassLength * angularSpeed ** 2 * sine) / totalMass;
-    const angularAcceleration = (gravity * sine - push * cosine)
-      / (poleHalfLength * (4 / 3 - (poleMass * cosine ** 2) / totalMass));
+    const angularAcceleration =
+      (gravity * sine - push * cosine) /
+      (poleHalfLength * (4 / 3 - (poleMass * cosine ** 2) / totalMass));
     const acceleration = push - (poleMassLength * angularAcceleration * cosine) / totalMass;
 
     const nextPosition = position + timestep * speed;
     const nextAngle = angle + timestep * angularSpeed;
-    this.#state = Float64Array.of(nextPosition, speed + timestep * acceleration,
-      nextAngle, angularSpeed + timestep * angularAcceleration);
+    this.#state = Float64Array.of(
+      nextPosition,
+      speed + timestep * acceleration,
+      nextAngle,
+      angularSpeed + timestep * angularAcceleration,
+    );
     const terminated = Math.abs(nextPosition) > maxPosition || Math.abs(nextAngle) > maxAngle;
     return { observation: this.#state.slice(), reward: 1, terminated };
   }

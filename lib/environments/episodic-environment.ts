@@ -66,9 +66,10 @@ export abstract class EpisodicEnvironment implements Environment {
    */
   constructor(name: string, maxEpisodeSteps: number) {
     this.name = requireString(name, 'name');
-    this.maxEpisodeSteps = maxEpisodeSteps === Infinity
-      ? Infinity
-      : requireInteger(maxEpisodeSteps, 'maxEpisodeSteps', { min: 1 });
+    this.maxEpisodeSteps =
+      maxEpisodeSteps === Infinity
+        ? Infinity
+        : requireInteger(maxEpisodeSteps, 'maxEpisodeSteps', { min: 1 });
   }
 
   /**
@@ -158,12 +159,16 @@ export abstract class EpisodicEnvironment implements Environment {
   #requireRunning(): void {
     this.requireOpen();
     if (this.#phase === 'created') {
-      throw new TrustRegionError('ERR_STATE',
-        `environment ${this.name} must be reset() before the first step()`);
+      throw new TrustRegionError(
+        'ERR_STATE',
+        `environment ${this.name} must be reset() before the first step()`,
+      );
     }
     if (this.#phase === 'ended') {
-      throw new TrustRegionError('ERR_STATE',
-        `the episode of environment ${this.name} has ended: call reset() before the next step()`);
+      throw new TrustRegionError(
+        'ERR_STATE',
+        `the episode of environment ${this.name} has ended: call reset() before the next step()`,
+      );
     }
   }
 }

@@ -1,7 +1,16 @@
 import { TrustRegionError } from '../errors.js';
 import type { ActionSpace, ObservationSpace } from '../spaces.js';
-import { describe, rejectUnknownOptions, requireBoolean, requireFinite, requireFunction,
-  requireInteger, requireLength, requireNumber, requireString } from '../validate.js';
+import {
+  describe,
+  rejectUnknownOptions,
+  requireBoolean,
+  requireFinite,
+  requireFunction,
+  requireInteger,
+  requireLength,
+  requireNumber,
+  requireString,
+} from '../validate.js';
 import { EpisodicEnvironment } from './episodic-environment.js';
 import type { Transition } from './episodic-environment.js';
 import { MujocoSimulation } from './mujoco-simulation.js';
@@ -65,12 +74,24 @@ export interface MujocoEnvironmentOptions {
    * function draws the start in its own way; `initial` holds fresh copies of the model's first
    * state, which it may change and return. Default 0.
    */
-  readonly resetNoise?: number
-    | ((random: RandomGenerator, initial: { qpos: Float64Array; qvel: Float64Array }) => MujocoStart);
+  readonly resetNoise?:
+    | number
+    | ((
+        random: RandomGenerator,
+        initial: { qpos: Float64Array; qvel: Float64Array },
+      ) => MujocoStart);
 }
 
-const optionNames: readonly (keyof MujocoEnvironmentOptions)[] = ['name', 'xml', 'frameSkip',
-  'maxEpisodeSteps', 'observation', 'reward', 'terminated', 'resetNoise'];
+const optionNames: readonly (keyof MujocoEnvironmentOptions)[] = [
+  'name',
+  'xml',
+  'frameSkip',
+  'maxEpisodeSteps',
+  'observation',
+  'reward',
+  'terminated',
+  'resetNoise',
+];
 
 /**
  * A task on any MuJoCo model, in the manner of Gymnasium's `MujocoEnv`: an action is the vector of
@@ -134,8 +155,10 @@ export class MujocoEnvironment extends EpisodicEnvironment {
     this.#place(qpos, qvel);
     const first = this.#call('observation', () => this.#observed());
     if (first.length === 0) {
-      throw new TrustRegionError('ERR_CALLBACK',
-        `observation() of ${this.name} must return at least one number, got an array of length 0`);
+      throw new TrustRegionError(
+        'ERR_CALLBACK',
+        `observation() of ${this.name} must return at least one number, got an array of length 0`,
+      );
     }
     this.observationSpace = { size: first.length };
   }
@@ -253,8 +276,10 @@ export class MujocoEnvironment extends EpisodicEnvironment {
 
   #isTerminal(): boolean {
     const { terminated } = this.#options;
-    return terminated !== undefined
-      && this.#call('terminated', () => requireBoolean(terminated(this.#state), 'its result'));
+    return (
+      terminated !== undefined &&
+      this.#call('terminated', () => requireBoolean(terminated(this.#state), 'its result'))
+    );
   }
 
   #rewardOf(terminated: boolean): number {
@@ -295,8 +320,11 @@ export class MujocoEnvironment extends EpisodicEnvironment {
       return call();
     } catch (cause) {
       const { message } = (cause ?? {}) as { readonly message?: unknown };
-      throw new TrustRegionError('ERR_CALLBACK',
-        `${option}() of ${this.name} failed: ${String(message ?? describe(cause))}`, { cause });
+      throw new TrustRegionError(
+        'ERR_CALLBACK',
+        `${option}() of ${this.name} failed: ${String(message ?? describe(cause))}`,
+        { cause },
+      );
     }
   }
 }
@@ -328,8 +356,10 @@ function actionSpaceOf(simulation: MujocoSimulation): ActionSpace {
   if (!isLimited.includes(true)) {
     return { kind: 'continuous', size };
   }
-  const low = isLimited.map((limited, index) => (limited ? range[2 * index] ?? 0 : -Infinity));
-  const high = isLimited.map((limited, index) => (limited ? range[2 * index + 1] ?? 0 : Infinity));
+  const low = isLimited.map((limited, index) => (limited ? (range[2 * index] ?? 0) : -Infinity));
+  const high = isLimited.map((limited, index) =>
+    limited ? (range[2 * index + 1] ?? 0) : Infinity,
+  );
   return { kind: 'continuous', size, low, high };
 }
 

@@ -55,9 +55,12 @@ let loading: Promise<MujocoModule> | undefined;
 function loadMujoco(): Promise<MujocoModule> {
   loading ??= importMujoco().catch((cause: unknown) => {
     loading = undefined; // so that it can be installed and tried again
-    throw new TrustRegionError('ERR_MISSING_DEPENDENCY',
-      'MuJoCo environments need the optional package @mujoco/mujoco: install it with '
-      + `\`npm install @mujoco/mujoco\` (loading it failed with: ${messageOf(cause)})`, { cause });
+    throw new TrustRegionError(
+      'ERR_MISSING_DEPENDENCY',
+      'MuJoCo environments need the optional package @mujoco/mujoco: install it with ' +
+        `\`npm install @mujoco/mujoco\` (loading it failed with: ${messageOf(cause)})`,
+      { cause },
+    );
   });
   return loading;
 }
@@ -137,7 +140,10 @@ export class MujocoSimulation {
     try {
       if (model.nq === 0 || model.nu === 0) {
         const part = model.nq === 0 ? 'joint' : 'actuator';
-        throw new TrustRegionError('ERR_MODEL', `the MJCF must have at least one ${part}, got none`);
+        throw new TrustRegionError(
+          'ERR_MODEL',
+          `the MJCF must have at least one ${part}, got none`,
+        );
       }
       const data = guard('no memory for the state of the model', () => new mujoco.MjData(model));
       return new MujocoSimulation(mujoco, model, data);
@@ -214,8 +220,9 @@ export class MujocoSimulation {
    */
   modelArray(field: string): Float64Array {
     const accessor = elementAccessors.find(([prefix]) => field.startsWith(prefix));
-    const values = read(this.#model, field)
-      ?? (accessor && this.#modelElements(accessor[1], accessor[2], field.slice(accessor[0].length)));
+    const values =
+      read(this.#model, field) ??
+      (accessor && this.#modelElements(accessor[1], accessor[2], field.slice(accessor[0].length)));
     return values ?? unknownField(this.#model, field, 'the model');
   }
 
@@ -286,9 +293,14 @@ function read(source: MujocoModel | MujocoData, field: string): Float64Array | u
 
 function unknownField(source: object, field: string, where: string): never {
   const known = Object.getOwnPropertyNames(Object.getPrototypeOf(source));
-  const nearest = nearestName(field, known.filter((name) => name !== field));
-  throw new TrustRegionError('ERR_UNKNOWN_OPTION',
-    `${where} has no numeric array '${field}'${nearest ? `; did you mean '${nearest}'?` : ''}`);
+  const nearest = nearestName(
+    field,
+    known.filter((name) => name !== field),
+  );
+  throw new TrustRegionError(
+    'ERR_UNKNOWN_OPTION',
+    `${where} has no numeric array '${field}'${nearest ? `; did you mean '${nearest}'?` : ''}`,
+  );
 }
 
 /**
@@ -299,9 +311,11 @@ function isStable(values: ArrayLike<number>): boolean {
 }
 
 function unstable(time: number): TrustRegionError {
-  return new TrustRegionError('ERR_MODEL',
-    `the simulation became unstable at ${time} s (a position, velocity or acceleration was NaN or `
-    + 'beyond 1e10): make the timestep smaller, or the model heavier or better damped');
+  return new TrustRegionError(
+    'ERR_MODEL',
+    `the simulation became unstable at ${time} s (a position, velocity or acceleration was NaN or ` +
+      'beyond 1e10): make the timestep smaller, or the model heavier or better damped',
+  );
 }
 
 function tagOf(value: unknown): string {

@@ -40,11 +40,20 @@ export class Pendulum extends EpisodicEnvironment {
   /**
    * cos theta, sin theta, theta'.
    */
-  readonly observationSpace = { size: 3, low: [-1, -1, -maxSpeed], high: [1, 1, maxSpeed] } as const;
+  readonly observationSpace = {
+    size: 3,
+    low: [-1, -1, -maxSpeed],
+    high: [1, 1, maxSpeed],
+  } as const;
   /**
    * Torque in N m.
    */
-  readonly actionSpace = { kind: 'continuous', size: 1, low: [-maxTorque], high: [maxTorque] } as const;
+  readonly actionSpace = {
+    kind: 'continuous',
+    size: 1,
+    low: [-maxTorque],
+    high: [maxTorque],
+  } as const;
 
   #angle = 0;
   #speed = 0;
@@ -80,8 +89,8 @@ export class Pendulum extends EpisodicEnvironment {
   protected advance(action: ArrayLike<number>): Transition {
     const torque = clip(action[0] ?? 0, maxTorque);
     const cost = wrapAngle(this.#angle) ** 2 + 0.1 * this.#speed ** 2 + 0.001 * torque ** 2;
-    const acceleration = ((3 * gravity) / (2 * length)) * Math.sin(this.#angle)
-      + (3 / (mass * length ** 2)) * torque;
+    const acceleration =
+      ((3 * gravity) / (2 * length)) * Math.sin(this.#angle) + (3 / (mass * length ** 2)) * torque;
     this.#speed = clip(this.#speed + acceleration * timestep, maxSpeed);
     this.#angle += this.#speed * timestep;
     return { observation: this.#observe(), reward: -cost, terminated: false };

@@ -22,8 +22,9 @@ export type EnvironmentName = keyof typeof factories;
 /**
  * Names of all tasks that {@link makeEnvironment} knows.
  */
-export const environmentNames: readonly EnvironmentName[] =
-  Object.freeze(Object.keys(factories) as EnvironmentName[]);
+export const environmentNames: readonly EnvironmentName[] = Object.freeze(
+  Object.keys(factories) as EnvironmentName[],
+);
 
 /**
  * Makes a new environment by name.
@@ -44,12 +45,15 @@ export async function makeEnvironment(name: EnvironmentName | (string & {})): Pr
     return factories[found]();
   }
   if (typeof name !== 'string') {
-    throw new TrustRegionError('ERR_INVALID_ARGUMENT',
-      `name must be the name of an environment, got ${describe(name)}`);
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `name must be the name of an environment, got ${describe(name)}`,
+    );
   }
   const nearest = nearestName(name, environmentNames);
-  const hint = nearest === undefined
-    ? `known are ${environmentNames.map((known) => `'${known}'`).join(', ')}`
-    : `did you mean '${nearest}'?`;
+  const hint =
+    nearest === undefined
+      ? `known are ${environmentNames.map((known) => `'${known}'`).join(', ')}`
+      : `did you mean '${nearest}'?`;
   throw new TrustRegionError('ERR_UNKNOWN_OPTION', `unknown environment '${name}'; ${hint}`);
 }

@@ -1,0 +1,105 @@
+import type { Environment } from '../environments/environment.js';
+import { makeEnvironment } from '../environments/registry.js';
+import type { EnvironmentName } from '../environments/registry.js';
+import { Policy } from '../policy.js';
+import { deriveSeeds } from '../seeds.js';
+import { TRPO } from '../trpo.js';
+import type { TrpoOptions } from '../trpo.js';
+import { ValueFunction } from '../value-function.js';
+import { version } from '../version.js';
+import { pick } from './arguments.js';
+import type { OptionValues } from './arguments.js';
+import { runFormat, runFormatVersion } from './run-config.js';
+import type { RunConfig } from './run-config.js';
+import { presetOf } from './tasks.js';
+import { methodOptions } from './train-options.js';
+import type { trainOptions } from './train-options.js';
+
+/**
+ * The objects of a run, made but not used yet.
+ */
+export interface Run {
+  readonly config: RunConfig;
+  readonly environment: Environment;
+  readonly policy: Policy;
+  readonly critic: ValueFunction;
+  readonly method: TRPO;
+}
+
+/**
+ * Makes what a run needs and resolves all its settings; changes nothing outside the process.
+ *
+ * @param values - The options given; others come from the task's preset.
+ */
+export async function prepareRun(
+  task: EnvironmentName,
+  values: OptionValues<typeof trainOptions>,
+): Promise<Run> {
+  const preset = presetOf(task);
+  const seed = values.seed ?? 0;
+  const seeds = deriveSeeds(seed);
+  const environment = await makeEnvironment(task);
+  const { actionSpace } = environment;
+  const network = {
+    observationSize: environment.observationSpace.size,
+    hidden: values.hidden ?? preset.hidden,
+    activation: values.activation ?? 'tanh',
+    ...pick(values, ['backend', 'threads']),
+  };
+  // For discrete actions only a value given on purpose is passed on, to be refused.
+  const initialLogStd =
+    values.initialLogStd ?? (actionSpace.kind === 'continuous' ? preset.initialLogStd : undefined);
+  const policy = new Policy({
+    ...network,
+    actions: actionSpace,
+    seed: seeds.policy,
+    ...(initialLogStd === undefined ? {} : { initialLogStd }),
+  });
+  const critic = new ValueFunction({ ...network, seed: seeds.valueFunction });
+  const { maxKl, damping, cgIterations } = preset;
+  const method = new TRPO(policy, { maxKl, damping, cgIterations, ...methodOptionsOf(values) });
+
+  const config: RunConfig = {
+    format: runFormat,
+    formatVersion: runFormatVersion,
+    task,
+    method: values.method ?? 'TRPO',
+    seed,
+    train: {
+      steps: values.steps ?? preset.steps,
+      stepsPerUpdate: values.stepsPerUpdate ?? preset.stepsPerUpdate,
+      gamma: values.gamma ?? preset.gamma,
+      lambda: values.lambda ?? preset.lambda,
+      normalizeObservations: values.normalizeObservations ?? true,
+    },
+    methodOptions: method.options,
+    policy: {
+      observationSize: network.observationSize,
+      actions: actionSpace,
+      hidden: network.hidden,
+      activation: network.activation,
+      initialLogStd: initialLogStd ?? null,
+      parameterCount: policy.parameterCount,
+      seed: seeds.policy,
+    },
+    valueFunction: {
+      hidden: network.hidden,
+      activation: network.activation,
+      fit: {
+        epochs: values.valueEpochs ?? preset.valueEpochs,
+        minibatchSize: values.valueMinibatchSize ?? preset.valueMinibatchSize,
+        learningRate: values.valueLearningRate ?? preset.valueLearningRate,
+      },
+      seed: seeds.valueFunction,
+    },
+    evaluation: { episodes: values.evaluationEpisodes ?? 10, seed: seeds.evaluation },
+    compute: { backend: policy.backend, precision: policy.precision, threads: policy.threads },
+    versions: { trustregion: version, node: process.version },
+    platform: `${process.platform}-${process.arch}`,
+  };
+  return { config, environment, policy, critic, method };
+}
+
+function methodOptionsOf(values: OptionValues<typeof trainOptions>): TrpoOptions {
+  return pick(values, Object.keys(methodOptions) as (keyof typeof methodOptions)[]);
+}

@@ -1,0 +1,175 @@
+import { environmentNames } from '../environments/registry.js';
+import type { EnvironmentName } from '../environments/registry.js';
+import { evaluate } from '../evaluate.js';
+import type { Evaluation } from '../evaluate.js';
+import { train } from '../train.js';
+import type { TrainProgress, TrainResult } from '../train.js';
+import { requireOneOf } from '../validate.js';
+import { blamingUsage, parseArguments, UsageError } from './arguments.js';
+import { evaluationText } from './evaluate-command.js';
+import { interruptible } from './interrupt.js';
+import { grouped, ProgressBar, significant } from './progress-bar.js';
+import { RunFolder } from './run-folder.js';
+import { prepareRun } from './run-setup.js';
+import type { Run } from './run-setup.js';
+import { trainHelp, trainOptions } from './train-options.js';
+
+/** What `--json` prints, in this order. */
+interface TrainReport {
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly wallSeconds: number;
+  readonly updates: number;
+  readonly acceptedUpdates: number;
+  readonly worstMeanKl: number;
+  readonly maxKl: number;
+  /** `null` if the run was interrupted. */
+  readonly evaluation: Pick<Evaluation, 'episodes' | 'mean' | 'std'> | null;
+  readonly episodes: number;
+  readonly interrupted: boolean;
+  readonly backend: string;
+  readonly peakMemoryBytes: number;
+  readonly out: string;
+}
+
+/** Seconds between two saves of the policy and the picture. */
+const saveInterval = 15;
+
+/**
+ * `trustregion train`.
+ *
+ * @returns The exit code.
+ */
+export async function trainCommand(arguments_: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments(arguments_, trainOptions);
+  if (values.help === true) {
+    process.stdout.write(`${trainHelp}\n`);
+    return 0;
+  }
+  const run = await blamingUsage(() => prepareRun(onlyTask(positionals), values));
+  try {
+    const folder = await blamingUsage(() => RunFolder.create(run.config, values.out));
+    return await interruptible(async (signal) => {
+      const report = await perform(run, folder, signal);
+      process.stdout.write(
+        values.json === true ? `${JSON.stringify(report)}\n` : reportText(report),
+      );
+      return report.interrupted ? 130 : 0;
+    });
+  } finally {
+    run.policy.close();
+    run.critic.close();
+    run.environment.close();
+  }
+}
+
+function onlyTask(positionals: readonly string[]): EnvironmentName {
+  const [task, ...others] = positionals;
+  if (task === undefined) {
+    throw new UsageError(`a task is needed: one of ${environmentNames.join(', ')}`);
+  }
+  if (others.length > 0) {
+    throw new UsageError(
+      `one task is enough, got also ${others.map((other) => `'${other}'`).join(', ')}`,
+    );
+  }
+  return requireOneOf(task, 'task', environmentNames);
+}
+
+async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promise<TrainReport> {
+  const { config, policy } = run;
+  const { task, method, seed } = config;
+  const result = await learn(run, folder, signal);
+  const evaluation = result.aborted ? null : await evaluateUnlessInterrupted(run, signal);
+  const { steps, wallSeconds, updates, acceptedUpdates, worstMeanKl, episodes } = result;
+  return {
+    task,
+    method,
+    seed,
+    steps,
+    wallSeconds,
+    updates,
+    acceptedUpdates,
+    worstMeanKl,
+    maxKl: config.methodOptions.maxKl,
+    evaluation,
+    episodes,
+    interrupted: signal.aborted,
+    backend: policy.backend,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    out: folder.path,
+  };
+}
+
+/** Trains; whatever happens, the folder then holds the policy as it is. */
+async function learn(
+  { config, environment, policy, critic, method }: Run,
+  folder: RunFolder,
+  signal: AbortSignal,
+): Promise<TrainResult> {
+  const bar = new ProgressBar(process.stderr, config.methodOptions.maxKl);
+  let savedAt = -Infinity;
+  const onUpdate = async (progress: TrainProgress): Promise<void> => {
+    folder.record(progress);
+    bar.update(progress);
+    if (progress.wallSeconds - savedAt >= saveInterval) {
+      savedAt = progress.wallSeconds;
+      await folder.save(policy);
+    }
+  };
+  try {
+    return await train({
+      policy,
+      valueFunction: critic,
+      environments: environment,
+      method,
+      ...config.train,
+      valueFit: config.valueFunction.fit,
+      seed: config.seed,
+      signal,
+      onUpdate,
+    });
+  } finally {
+    bar.end();
+    await folder.save(policy);
+    folder.close();
+  }
+}
+
+async function evaluateUnlessInterrupted(
+  { config, environment, policy }: Run,
+  signal: AbortSignal,
+): Promise<TrainReport['evaluation']> {
+  try {
+    const { episodes, mean, std } = await evaluate({
+      policy,
+      environment,
+      ...config.evaluation,
+      signal,
+    });
+    return { episodes, mean, std };
+  } catch (error) {
+    if (signal.aborted) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+function reportText(report: TrainReport): string {
+  const { task, method, seed, updates, acceptedUpdates, maxKl, evaluation, interrupted, out } =
+    report;
+  const steps = grouped(report.steps);
+  const seconds = significant(report.wallSeconds, 3);
+  const worstMeanKl = significant(report.worstMeanKl, 3);
+  return [
+    `${task}, ${method}, seed ${seed}: ${steps} steps in ${seconds} s` +
+      `${interrupted ? ', interrupted' : ''}`,
+    `updates     ${updates}, ${acceptedUpdates} accepted, mean KL at most ${worstMeanKl} of ${maxKl}`,
+    `evaluation  ${evaluation === null ? 'none: interrupted' : evaluationText(evaluation)}`,
+    `run folder  ${out}`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,130 @@
+import { environmentNames } from '../environments/registry.js';
+import {
+  flag,
+  integer,
+  integers,
+  kebabCase,
+  number,
+  onByDefault,
+  oneOf,
+  optionsHelp,
+  text,
+} from './arguments.js';
+import { presetOf } from './tasks.js';
+import type { TaskPreset } from './tasks.js';
+
+/**
+ * Methods that a run can update with.
+ */
+export const methodNames = ['TRPO'] as const;
+
+const runOptions = {
+  steps: integer('environment steps of the whole run (by task)', { min: 1 }),
+  seed: integer('everything random follows from it (0)', { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  method: oneOf('how to update (TRPO)', methodNames),
+  out: text(
+    'folder to write, new or empty (runs/<task>-<method>-seed<seed>, numbered if taken)',
+    'DIR',
+  ),
+  evaluationEpisodes: integer('deterministic episodes at the end (10)', { min: 1 }),
+  json: flag('print one JSON object and nothing else'),
+  help: flag('print this help'),
+};
+
+const rolloutOptions = {
+  stepsPerUpdate: integer('environment steps per update (by task)', { min: 1 }),
+  gamma: number('discount factor (by task)', { min: 0, max: 1 }),
+  lambda: number('lambda of generalised advantage estimation (by task)', { min: 0, max: 1 }),
+  normalizeObservations: onByDefault('leave observations as the environment gives them'),
+};
+
+/**
+ * Options of the method, by the names that its constructor takes.
+ */
+export const methodOptions = {
+  maxKl: number('bound on the mean KL divergence of an update (by task)', { exclusiveMin: 0 }),
+  damping: number('added to the diagonal of the Fisher matrix (by task)', { min: 0 }),
+  cgIterations: integer('conjugate gradient iterations at most (by task)', { min: 1 }),
+  cgTolerance: number('relative residual at which conjugate gradients stop (0)', { min: 0 }),
+  cgProgressTolerance: number('relative progress below which they stop (0)', { min: 0 }),
+  cgReorthogonalize: onByDefault('let rounding spoil conjugate gradients, as in the textbook'),
+  stepLength: oneOf('curvature that the full step is measured with (fisher)', ['fisher', 'damped']),
+  backtrackFactor: number('what a failed step is multiplied by (0.8)', {
+    exclusiveMin: 0,
+    exclusiveMax: 1,
+  }),
+  maxBacktracks: integer('shorter steps tried at most (15)', { min: 0 }),
+  acceptRatio: number('share of the expected improvement that must come (0.1)', {
+    min: 0,
+    exclusiveMax: 1,
+  }),
+  normalizeAdvantages: onByDefault('use advantages as they are estimated'),
+};
+
+const networkOptions = {
+  hidden: integers('hidden layers of policy and critic (by task)'),
+  activation: oneOf('of the hidden units (tanh)', ['tanh', 'relu', 'silu']),
+  initialLogStd: number('first log standard deviation of continuous actions (by task)', {
+    min: -20,
+    max: 20,
+  }),
+  backend: text('where to compute (TRUSTREGION_BACKEND or cpu)', 'NAME'),
+  threads: integer('threads to compute with (TRUSTREGION_THREADS or all)', { min: 1, max: 64 }),
+};
+
+const criticOptions = {
+  valueEpochs: integer('passes over a rollout (by task)', { min: 1 }),
+  valueMinibatchSize: integer('rows per step of Adam (by task)', { min: 1 }),
+  valueLearningRate: number('of Adam (by task)', { exclusiveMin: 0 }),
+};
+
+/**
+ * Every option of `trustregion train`.
+ */
+export const trainOptions = {
+  ...runOptions,
+  ...rolloutOptions,
+  ...methodOptions,
+  ...networkOptions,
+  ...criticOptions,
+};
+
+export const trainHelp = `Usage: trustregion train <task> [options]
+
+Trains a policy and writes a run folder: config.json, progress.csv, policy.safetensors, curve.svg.
+Ctrl-C ends the run after the step at hand and leaves a usable folder; a second one quits at once.
+
+Tasks: ${environmentNames.join(', ')}
+
+Options (defaults in brackets):
+${optionsHelp(runOptions)}
+
+Collecting:
+${optionsHelp(rolloutOptions)}
+
+Updating (TRPO):
+${optionsHelp(methodOptions)}
+
+Networks:
+${optionsHelp(networkOptions)}
+
+Fitting the critic:
+${optionsHelp(criticOptions)}
+
+Defaults by task:
+${presetTable()}`;
+
+/** One row per setting, one column per task. */
+function presetTable(): string {
+  const presets = environmentNames.map(presetOf);
+  const rows = Object.keys(presets[0] ?? {}).map((key) => [
+    `--${kebabCase(key)}`,
+    ...presets.map((preset) => String(preset[key as keyof TaskPreset])),
+  ]);
+  const table = [['', ...environmentNames], ...rows];
+  const width = (column: number): number =>
+    Math.max(...table.map((row) => row[column]?.length ?? 0));
+  return table
+    .map((row) => `  ${row.map((cell, column) => cell.padEnd(width(column))).join('  ')}`.trimEnd())
+    .join('\n');
+}

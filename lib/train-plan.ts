@@ -1,0 +1,233 @@
+import type { Environment } from './environments/environment.js';
+import { TrustRegionError } from './errors.js';
+import { openPolicy } from './policy-geometry.js';
+import { requireSeed } from './policy-options.js';
+import type { Policy } from './policy.js';
+import type { ActionSpace } from './spaces.js';
+import { requireMatch } from './supervised-environment.js';
+import type { TrainProgress } from './train.js';
+import { TRPO } from './trpo.js';
+import {
+  describe,
+  rejectUnknownOptions,
+  requireBoolean,
+  requireFunction,
+  requireInteger,
+  requireNumber,
+} from './validate.js';
+import { resolveFitOptions, ValueFunction } from './value-function.js';
+import type { FitOptions } from './value-function.js';
+
+/**
+ * What {@link train} needs and may be told.
+ */
+export interface TrainOptions<Actions extends ActionSpace = ActionSpace> {
+  /**
+   * The policy to improve.
+   */
+  readonly policy: Policy<Actions>;
+  /**
+   * The critic, fitted to the returns after every update and used as the baseline of the
+   * advantages. Default: a `ValueFunction` with the policy's `hidden`, `activation`, `backend` and
+   * `threads`, closed at the end. `null`: none; every value is then taken as 0.
+   */
+  readonly valueFunction?: ValueFunction | null;
+  /**
+   * Where to collect experience: one environment, or several of the same task, which take their
+   * steps side by side. They are reset at the start, and neither reset nor closed at the end.
+   */
+  readonly environments: Environment | readonly Environment[];
+  /**
+   * How to update; must have been made for `policy`. Default `new TRPO(policy)`.
+   */
+  readonly method?: TRPO;
+  /**
+   * Environment steps to take, over all environments; rounded up to a whole number for each.
+   */
+  readonly steps: number;
+  /**
+   * Steps per rollout and so per update, over all environments; a multiple of their number. Default
+   * 2048, rounded up to such a multiple. The last rollout takes what is left: from half to one and
+   * a half times as many steps, so that no update rests on a handful.
+   */
+  readonly stepsPerUpdate?: number;
+  /**
+   * Discount factor, from 0 to 1. Default 0.99.
+   */
+  readonly gamma?: number;
+  /**
+   * The lambda of generalised advantage estimation, from 0 to 1. Default 0.97.
+   */
+  readonly lambda?: number;
+  /**
+   * Whether the policy standardises observations by the running mean and variance of those that it
+   * was updated on. Default `true`. It learns from a rollout only after the update on that rollout:
+   * otherwise the policy would no longer be the one that acted. The critic has its own statistics.
+   */
+  readonly normalizeObservations?: boolean;
+  /**
+   * How to fit the critic, see `ValueFunction.fit`.
+   */
+  readonly valueFit?: FitOptions;
+  /**
+   * Seed of the sampled actions, the environments and the default critic: an integer from 0 to
+   * 2^53 - 1. Default 0. The policy's own seed decides its initial parameters.
+   */
+  readonly seed?: number;
+  /**
+   * Ends the run cleanly after the step or update at hand. A rollout not yet complete is dropped.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * Called after every update, and awaited. What it throws ends the run and reaches the caller.
+   */
+  readonly onUpdate?: (progress: TrainProgress) => void | Promise<void>;
+}
+
+const optionNames: readonly (keyof TrainOptions)[] = [
+  'policy',
+  'valueFunction',
+  'environments',
+  'method',
+  'steps',
+  'stepsPerUpdate',
+  'gamma',
+  'lambda',
+  'normalizeObservations',
+  'valueFit',
+  'seed',
+  'signal',
+  'onUpdate',
+];
+
+/**
+ * The plain options of a run, checked, with their defaults.
+ */
+export interface TrainPlan {
+  readonly environments: readonly Environment[];
+  readonly totalSteps: number;
+  readonly stepsPerUpdate: number;
+  readonly gamma: number;
+  readonly lambda: number;
+  readonly normalizeObservations: boolean;
+  readonly valueFit: FitOptions;
+  readonly seed: number;
+}
+
+/**
+ * Checks the options of a run and fills in the defaults.
+ *
+ * @throws TrustRegionError As {@link train}, before it starts.
+ */
+export function planTraining<Actions extends ActionSpace>(
+  options: TrainOptions<Actions>,
+): TrainPlan {
+  rejectUnknownOptions(options, optionNames, 'train options');
+  checkObjects(options);
+  const environments = checkEnvironments(options);
+  const { length } = environments;
+  const stepsPerUpdate = requireInteger(
+    options.stepsPerUpdate ?? Math.ceil(2048 / length) * length,
+    'stepsPerUpdate',
+    { min: 1 },
+  );
+  if (stepsPerUpdate % length !== 0) {
+    throw new TrustRegionError(
+      'ERR_OUT_OF_RANGE',
+      `stepsPerUpdate must be a multiple of the ${length} environments, got ${stepsPerUpdate}`,
+    );
+  }
+  return {
+    environments,
+    totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / length) * length,
+    stepsPerUpdate,
+    gamma: requireNumber(options.gamma ?? 0.99, 'gamma', { min: 0, max: 1 }),
+    lambda: requireNumber(options.lambda ?? 0.97, 'lambda', { min: 0, max: 1 }),
+    normalizeObservations: requireBoolean(
+      options.normalizeObservations ?? true,
+      'normalizeObservations',
+    ),
+    valueFit: resolveFitOptions(options.valueFit ?? {}),
+    seed: requireSeed(options.seed ?? 0),
+  };
+}
+
+function checkObjects<Actions extends ActionSpace>({
+  policy,
+  valueFunction,
+  method,
+  signal,
+  onUpdate,
+}: TrainOptions<Actions>): void {
+  openPolicy(policy);
+  if (valueFunction !== undefined && valueFunction !== null) {
+    checkCritic(valueFunction, policy.observationSize);
+  }
+  if (method !== undefined && (!(method instanceof TRPO) || method.policy !== policy)) {
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      'method must be a TRPO made for the policy ' +
+        `to be trained, got ${method instanceof TRPO ? 'one of another policy' : describe(method)}`,
+    );
+  }
+  if (signal !== undefined) {
+    requireBoolean(signal?.aborted, 'signal.aborted');
+  }
+  if (onUpdate !== undefined) {
+    requireFunction(onUpdate, 'onUpdate');
+  }
+}
+
+function checkCritic(valueFunction: ValueFunction, observationSize: number): void {
+  if (!(valueFunction instanceof ValueFunction)) {
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `valueFunction must be a ValueFunction or null, got ${describe(valueFunction)}`,
+    );
+  }
+  if (valueFunction.observationSize !== observationSize) {
+    throw new TrustRegionError(
+      'ERR_SHAPE_MISMATCH',
+      `valueFunction must have the policy's observationSize ${observationSize}, got ` +
+        `${valueFunction.observationSize}`,
+    );
+  }
+}
+
+function checkEnvironments<Actions extends ActionSpace>({
+  policy,
+  environments,
+}: TrainOptions<Actions>): readonly Environment[] {
+  const list: readonly Environment[] = isList(environments) ? environments : [environments];
+  if (list.length === 0) {
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      'environments must be an environment or several, got an empty array',
+    );
+  }
+  list.forEach((environment, index) => {
+    requireMatch(policy, environment, `environment ${index}`);
+    const first = list.indexOf(environment);
+    if (first !== index) {
+      throw new TrustRegionError(
+        'ERR_INVALID_ARGUMENT',
+        `environments must be different objects, but number ${index} is number ${first}`,
+      );
+    }
+  });
+  return list;
+}
+
+/** `Array.isArray` does not tell a readonly array from another object. */
+function isList(value: Environment | readonly Environment[]): value is readonly Environment[] {
+  return Array.isArray(value);
+}
+
+/**
+ * Steps of the next rollout over all environments, after `taken` steps; see
+ * {@link TrainOptions.stepsPerUpdate}.
+ */
+export function rolloutSteps({ totalSteps, stepsPerUpdate }: TrainPlan, taken: number): number {
+  const left = totalSteps - taken;
+  return left < 1.5 * stepsPerUpdate ? left : stepsPerUpdate;
+}

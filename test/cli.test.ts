@@ -1,0 +1,399 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { version } from '../lib/version.js';
+
+const program = join(process.cwd(), 'dist/esm/cli/main.js');
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'trustregion-cli-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): { child: ChildProcess; outcome: Promise<Outcome> } {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (data) => {
+    stdout += data;
+  });
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  return { child, outcome };
+}
+
+const run = (...args: string[]): Promise<Outcome> => start(args).outcome;
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 20_000; !condition(); await delay(20)) {
+    if (Date.now() > end) {
+      throw new Error('waited in vain');
+    }
+  }
+}
+
+const read = (...path: string[]): string => readFileSync(join(folder, ...path), 'utf8');
+const rows = (...path: string[]): string[] =>
+  read(...path)
+    .trimEnd()
+    .split('\n');
+
+const small = [
+  'train',
+  'CartPole-v1',
+  '--steps',
+  '1500',
+  '--steps-per-update',
+  '500',
+  '--hidden',
+  '16',
+  '--evaluation-episodes',
+  '3',
+];
+
+/** The only thing on stdout: one line with an object. */
+function parseOnly(stdout: string): Record<string, unknown> {
+  expect(stdout.endsWith('\n')).toBe(true);
+  expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe('trustregion train', () => {
+  test('prints one JSON object and writes a run folder that evaluate repeats', async () => {
+    const [first, second] = await Promise.all([
+      run(...small, '--seed', '3', '--json', '--out', 'a'),
+      run(...small, '--seed', '3', '--json', '--out', 'b', '--threads', '1'),
+    ]);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    const report = parseOnly(first.stdout);
+    expect(report).toMatchObject({
+      task: 'CartPole-v1',
+      method: 'TRPO',
+      seed: 3,
+      steps: 1500,
+      updates: 3,
+      interrupted: false,
+      out: 'a',
+      evaluation: { episodes: 3, mean: expect.any(Number), std: expect.any(Number) },
+    });
+    expect(Object.keys(report).slice(0, 10)).toEqual([
+      'task',
+      'method',
+      'seed',
+      'steps',
+      'wallSeconds',
+      'updates',
+      'acceptedUpdates',
+      'worstMeanKl',
+      'maxKl',
+      'evaluation',
+    ]);
+    expect(report['worstMeanKl']).toBeLessThanOrEqual(report['maxKl'] as number);
+    expect(readdirSync(join(folder, 'a')).sort()).toEqual([
+      'config.json',
+      'curve.svg',
+      'policy.safetensors',
+      'progress.csv',
+    ]);
+
+    const [header = '', ...table] = rows('a', 'progress.csv');
+    expect(header).toMatch(
+      /^update,steps,episodes,meanReturn,meanLength,accepted,reason,meanKl,maxKl,/,
+    );
+    expect(table.map((row) => row.split(',').slice(0, 2))).toEqual([
+      ['1', '500'],
+      ['2', '1000'],
+      ['3', '1500'],
+    ]);
+    expect(table.every((row) => row.split(',').length === header.split(',').length)).toBe(true);
+    expect(read('a', 'curve.svg')).toContain('CartPole-v1, TRPO, seed 3');
+
+    expect(second.code).toBe(0);
+    const policies = ['a', 'b'].map((name) =>
+      readFileSync(join(folder, name, 'policy.safetensors')),
+    );
+    expect(policies[0]?.equals(policies[1] ?? Buffer.alloc(0))).toBe(true);
+
+    const again = await run('evaluate', 'a', '--json');
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    const { mean, std } = report['evaluation'] as { mean: number; std: number };
+    expect(parseOnly(again.stdout)).toMatchObject({
+      task: 'CartPole-v1',
+      method: 'TRPO',
+      seed: 3,
+      evaluation: { episodes: 3, mean, std },
+    });
+    const readable = await run(
+      'evaluate',
+      'a',
+      '--episodes',
+      '1',
+      '--seed',
+      '5',
+      '--backend',
+      'reference',
+    );
+    expect(readable).toMatchObject({ code: 0, stderr: '' });
+    expect(readable.stdout).toMatch(
+      /^CartPole-v1, TRPO, seed 3: return \d+ \+- 0 over 1 episode\n$/,
+    );
+  });
+
+  test('keeps every setting in config.json, in kebab or camel case', async () => {
+    const outcome = await run(
+      ...small,
+      '--maxKl',
+      '0.02',
+      '--cg-iterations=5',
+      '--hidden',
+      '8,4',
+      '--activation',
+      'relu',
+      '--no-normalize-advantages',
+      '--no-normalize-observations',
+      '--step-length',
+      'damped',
+      '--value-epochs',
+      '2',
+      '--gamma',
+      '0.9',
+      '--backend',
+      'reference',
+      '--out',
+      'c',
+    );
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout).toMatch(
+      /^CartPole-v1, TRPO, seed 0: 1,500 steps in .* s\nupdates {5}3, \d accepted/,
+    );
+    expect(JSON.parse(read('c', 'config.json'))).toMatchObject({
+      format: 'trustregion run',
+      formatVersion: 1,
+      task: 'CartPole-v1',
+      seed: 0,
+      train: { steps: 1500, stepsPerUpdate: 500, gamma: 0.9, normalizeObservations: false },
+      methodOptions: {
+        maxKl: 0.02,
+        cgIterations: 5,
+        stepLength: 'damped',
+        normalizeAdvantages: false,
+        acceptRatio: 0.1,
+      },
+      policy: {
+        hidden: [8, 4],
+        activation: 'relu',
+        observationSize: 4,
+        actions: { kind: 'discrete', count: 2 },
+      },
+      valueFunction: { fit: { epochs: 2, minibatchSize: expect.any(Number) } },
+      compute: { backend: 'reference', precision: 'float64' },
+      versions: { trustregion: version, node: process.version },
+    });
+  });
+
+  test('never overwrites a run', async () => {
+    const tiny = [
+      'train',
+      'CartPole-v1',
+      '--steps',
+      '200',
+      '--steps-per-update',
+      '200',
+      '--hidden',
+      '4',
+      '--evaluation-episodes',
+      '1',
+    ];
+    for (const name of ['', '-2', '-3']) {
+      const outcome = await run(...tiny);
+      expect(outcome).toMatchObject({ code: 0 });
+      expect(outcome.stdout).toContain(
+        `run folder  ${join('runs', `CartPole-v1-TRPO-seed0${name}`)}\n`,
+      );
+    }
+    mkdirSync(join(folder, 'mine'));
+    expect(await run(...tiny, '--out', 'mine')).toMatchObject({ code: 0 });
+    const before = rows('mine', 'progress.csv');
+    const refused = await run(...tiny, '--out', 'mine');
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain(
+      '--out must be a folder that does not exist or is empty, but mine holds',
+    );
+    expect(rows('mine', 'progress.csv')).toEqual(before);
+  });
+
+  test('ends cleanly at Ctrl-C and leaves a usable folder', async () => {
+    const { child, outcome } = start([
+      'train',
+      'CartPole-v1',
+      '--steps',
+      '100000000',
+      '--steps-per-update',
+      '500',
+      '--hidden',
+      '16',
+      '--out',
+      'stopped',
+      '--json',
+    ]);
+    const table = join(folder, 'stopped', 'progress.csv');
+    await waitFor(() => existsSync(table) && rows(table.slice(folder.length)).length > 3);
+    child.kill('SIGINT');
+    const { code, stdout, stderr } = await outcome;
+    expect(code).toBe(130);
+    expect(stderr).toBe(
+      'trustregion: stopping after the step at hand; Ctrl-C again quits at once\n',
+    );
+    const report = parseOnly(stdout);
+    expect(report).toMatchObject({ interrupted: true, evaluation: null, out: 'stopped' });
+    expect(rows('stopped', 'progress.csv')).toHaveLength((report['updates'] as number) + 1);
+    expect(readdirSync(join(folder, 'stopped')).sort()).toEqual([
+      'config.json',
+      'curve.svg',
+      'policy.safetensors',
+      'progress.csv',
+    ]);
+    expect(await run('evaluate', 'stopped', '--episodes', '2')).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+  });
+
+  test('quits at once at a second Ctrl-C', async () => {
+    const { child, outcome } = start([
+      'train',
+      'CartPole-v1',
+      '--steps',
+      '1000',
+      '--steps-per-update',
+      '500',
+      '--value-epochs',
+      '1000000',
+      '--out',
+      'killed',
+    ]); // the first fit takes forever
+    await waitFor(() => existsSync(join(folder, 'killed', 'progress.csv')));
+    await delay(500);
+    child.kill('SIGINT');
+    await delay(300);
+    expect(child.exitCode).toBeNull();
+    child.kill('SIGINT');
+    expect(await outcome).toMatchObject({ code: null, signal: 'SIGINT' });
+  });
+});
+
+describe('wrong usage', () => {
+  test.each<[string, RegExp]>([
+    ['', /a command is needed: train or evaluate/],
+    ['trian', /unknown command 'trian'; did you mean 'train'\?/],
+    ['train', /a task is needed: one of CartPole-v1/],
+    ['train CartPole', /task must be one of .*; did you mean 'CartPole-v1'\?/],
+    ['train CartPole-v1 Pendulum-v1', /one task is enough, got also 'Pendulum-v1'/],
+    ['train CartPole-v1 --stps 5', /unknown option --stps; did you mean --steps\?/],
+    ['train CartPole-v1 --max-KL 5', /unknown option --max-KL; did you mean --max-kl\?/],
+    ['train CartPole-v1 -s 5', /unknown option -s/],
+    ['train CartPole-v1 --steps', /option --steps needs a value: --steps N/],
+    ['train CartPole-v1 --steps --json', /option --steps needs a value/],
+    [
+      'train CartPole-v1 --steps 1e3.5',
+      /--steps must be an integer of at least 1, got the string "1e3.5"/,
+    ],
+    ['train CartPole-v1 --steps 0', /--steps must be an integer of at least 1, got 0/],
+    ['train CartPole-v1 --max-kl -1', /--max-kl must be a number greater than 0, got -1/],
+    [
+      'train CartPole-v1 --hidden 8,x',
+      /number 2 of --hidden must be an integer of at least 1, got the string "x"/,
+    ],
+    ['train CartPole-v1 --method TRP', /--method must be one of 'TRPO'.*; did you mean 'TRPO'\?/],
+    ['train CartPole-v1 --json=1', /option --json takes no value, got '1'/],
+    ['train CartPole-v1 --backend gpu', /gpu/],
+    [
+      'train CartPole-v1 --initial-log-std 0',
+      /initialLogStd must be left out for discrete actions/,
+    ],
+    ['evaluate', /one run folder is needed, got 0/],
+    ['evaluate a --episodes 0', /--episodes must be an integer of at least 1/],
+  ])('trustregion %s', async (line, message) => {
+    const outcome = await run(...line.split(' ').filter((word) => word !== ''));
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(message);
+    expect(outcome.stderr.trimEnd().split('\n')).toHaveLength(2); // the second names --help
+  });
+});
+
+describe('failures', () => {
+  test('no run folder, or a damaged one', async () => {
+    const missing = await run('evaluate', 'nowhere');
+    expect(missing).toMatchObject({ code: 1, stdout: '' });
+    expect(missing.stderr).toMatch(
+      /nowhere is not the folder of a run: .*config.json: there is no such file/,
+    );
+    mkdirSync(join(folder, 'damaged'));
+    writeFileSync(join(folder, 'damaged', 'config.json'), '{"format": "other"}');
+    expect((await run('evaluate', 'damaged')).stderr).toMatch(
+      /format must be 'trustregion run' version 1, got the string "other"/,
+    );
+  });
+
+  test('no addon', async () => {
+    const { outcome } = start([...small, '--out', 'no-addon'], {
+      TRUSTREGION_ADDON: join(folder, 'none.node'),
+    });
+    const { code, stderr } = await outcome;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^trustregion: The native addon .* could not be loaded/);
+    expect(existsSync(join(folder, 'no-addon'))).toBe(false);
+  });
+});
+
+describe('help', () => {
+  test.each([['--help'], ['train --help'], ['evaluate --help']])('trustregion %s', async (line) => {
+    const outcome = await run(...line.split(' '));
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout).toMatch(/^Usage: trustregion /);
+    expect(Math.max(...outcome.stdout.split('\n').map((row) => row.length))).toBeLessThanOrEqual(
+      110,
+    );
+  });
+
+  test('--version is that of package.json', async () => {
+    const { version: expected } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      version: string;
+    };
+    expect(await run('--version')).toMatchObject({ code: 0, stdout: `${expected}\n` });
+  });
+});

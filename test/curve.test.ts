@@ -1,0 +1,126 @@
+import { describe, expect, test } from '@jest/globals';
+import { renderCurve, tickText, ticks } from '../lib/cli/curve.js';
+import type { CurvePoint } from '../lib/cli/curve.js';
+import { ProgressBar, progressLine } from '../lib/cli/progress-bar.js';
+import type { TrainProgress } from '../lib/train.js';
+
+/** Checks that tags are balanced and that no number went wrong. */
+function expectSound(svg: string): void {
+  expect(svg).not.toMatch(/NaN|Infinity|undefined|null/);
+  const open: string[] = [];
+  for (const [, slash, name = '', rest = ''] of svg.matchAll(/<(\/?)([a-z]+)([^<>]*)>/g)) {
+    if (slash === '/') {
+      expect(open.pop()).toBe(name);
+    } else if (!rest.endsWith('/')) {
+      open.push(name);
+    }
+  }
+  expect(open).toEqual([]);
+}
+
+const count = (svg: string, pattern: RegExp): number => [...svg.matchAll(pattern)].length;
+
+const points: CurvePoint[] = Array.from({ length: 20 }, (_, index) => ({
+  steps: (index + 1) * 1000,
+  meanReturn: index === 0 ? NaN : 25 * index,
+  meanKl: index % 5 === 4 ? 0 : 0.009,
+  accepted: index % 5 !== 4,
+}));
+
+describe('ticks', () => {
+  test.each<[number, number, number, number[]]>([
+    [0, 100, 5, [0, 20, 40, 60, 80, 100]],
+    [0, 0.012, 3, [0, 0.005, 0.01]],
+    [-1600, -120, 6, [-1500, -1250, -1000, -750, -500, -250]],
+    [-0.5, 0.5, 2, [-0.5, 0, 0.5]],
+  ])('from %p to %p, about %p', (low, high, about, expected) => {
+    const found = ticks({ low, high }, about);
+    expect(found).toHaveLength(expected.length);
+    found.forEach((tick, index) => expect(tick).toBeCloseTo(expected[index] ?? NaN, 12));
+  });
+
+  test.each([
+    [0, '0'],
+    [0.1 + 0.2, '0.3'],
+    [2500, '2500'],
+    [20_000, '20k'],
+    [150_000, '150k'],
+    [2_500_000, '2.5M'],
+    [-12_000, '-12k'],
+    [3e9, '3G'],
+  ])('%p reads %p', (value, text) => {
+    expect(tickText(value)).toBe(text);
+  });
+});
+
+describe('renderCurve', () => {
+  test('draws returns and divergences with their bound, for light and dark', () => {
+    const svg = renderCurve({ title: 'CartPole-v1, TRPO, seed 0', points, maxKl: 0.01 });
+    expectSound(svg);
+    expect(svg).toContain('>CartPole-v1, TRPO, seed 0</text>');
+    expect(svg).toContain('prefers-color-scheme: dark');
+    expect(svg).toContain('>bound 0.01</text>');
+    const lines = [...svg.matchAll(/<polyline class="(\w+)" points="([^"]*)"/g)];
+    expect(lines.map(([, name, drawn = '']) => [name, drawn.split(' ').length])).toEqual([
+      ['return', 19],
+      ['kl', 16],
+    ]);
+    expect(count(svg, /class="rejected"/g)).toBe(4);
+    expect(svg).toContain('>20k</text>');
+  });
+
+  test.each<[string, CurvePoint[]]>([
+    ['nothing', []],
+    ['one update', points.slice(0, 1)],
+    ['one finished episode', points.slice(1, 2)],
+    ['equal returns', points.map((point) => ({ ...point, meanReturn: 0 }))],
+    ['only rejected updates', points.map((point) => ({ ...point, accepted: false, meanKl: 0 }))],
+  ])('copes with %s', (_, few) => {
+    const svg = renderCurve({ title: 'a < b & "c"', points: few, maxKl: 1e-4 });
+    expectSound(svg);
+    expect(svg).toContain('a &lt; b &amp; &quot;c&quot;');
+  });
+});
+
+describe('ProgressBar', () => {
+  const progress = {
+    update: 10,
+    steps: 51_200,
+    totalSteps: 102_400,
+    meanReturn: 213.44,
+    wallSeconds: 2,
+    summary: { accepted: true, meanKl: 0.00871, reason: 'accepted' },
+  } as TrainProgress;
+
+  test('says where a run stands', () => {
+    const numbers = '51,200/102,400 steps  return 213.4  KL 0.0087/0.01  5 updates/s';
+    expect(progressLine(progress, 0.01, 77)).toBe(`[#####-----]  ${numbers}`);
+    expect(progressLine(progress, 0.01, 200)).toBe(
+      `[${'#'.repeat(15)}${'-'.repeat(15)}]  ${numbers}`,
+    );
+    expect(progressLine(progress, 0.01, 30)).toBe('[###--]  51,200/102,400 steps ');
+    const rejected = {
+      ...progress,
+      meanReturn: NaN,
+      summary: { ...progress.summary, accepted: false, reason: 'klExceeded' },
+    };
+    expect(progressLine(rejected as TrainProgress, 0.01, 200)).toMatch(
+      /return - {2}KL rejected \(klExceeded\)\/0.01/,
+    );
+  });
+
+  test('is drawn on a terminal only, and not too often', () => {
+    const written: string[] = [];
+    const write = (text: string): unknown => written.push(text);
+    const bar = new ProgressBar({ isTTY: true, columns: 40, write }, 0.01);
+    bar.update(progress);
+    bar.update(progress);
+    bar.end();
+    bar.end();
+    expect(written).toEqual([expect.stringMatching(/^\r.{3,4}\[#/), '\n']);
+    const silent = new ProgressBar({ write }, 0.01);
+    silent.update(progress);
+    silent.end();
+    expect(written).toHaveLength(2);
+  });
+});

@@ -1,0 +1,375 @@
+import { describe, expect, test } from '@jest/globals';
+import { CartPole } from '../lib/environments/cart-pole.js';
+import type { Environment, StepResult } from '../lib/environments/environment.js';
+import { evaluate } from '../lib/evaluate.js';
+import { Policy } from '../lib/policy.js';
+import { deriveSeeds } from '../lib/seeds.js';
+import { train } from '../lib/train.js';
+import type { TrainOptions, TrainProgress } from '../lib/train.js';
+import { TRPO } from '../lib/trpo.js';
+import { ValueFunction } from '../lib/value-function.js';
+import { Script } from './script-environment.js';
+
+const makePolicy = (options: { threads?: number; seed?: number } = {}) =>
+  new Policy({
+    observationSize: 4,
+    actions: { kind: 'discrete', count: 2 },
+    hidden: [16],
+    ...options,
+  });
+
+const scriptPolicy = () =>
+  new Policy({
+    observationSize: 2,
+    actions: { kind: 'discrete', count: 2 },
+    hidden: [4],
+  });
+
+/** What a small run on Script needs; `overrides` may be wrong on purpose. */
+function scriptRun(environment: Environment, overrides: object = {}): TrainOptions {
+  return {
+    policy: scriptPolicy(),
+    environments: environment,
+    steps: 40,
+    stepsPerUpdate: 20,
+    ...overrides,
+  } as TrainOptions;
+}
+
+describe('train', () => {
+  test('learns CartPole', async () => {
+    const environment = new CartPole();
+    const policy = makePolicy({ seed: 1 });
+    const before = await evaluate({ policy, environment, seed: 5 });
+    const progress: TrainProgress[] = [];
+    const result = await train({
+      policy,
+      environments: environment,
+      steps: 12_000,
+      stepsPerUpdate: 1000,
+      method: new TRPO(policy, { maxKl: 0.02 }),
+      seed: 3,
+      onUpdate: (state) => void progress.push(state),
+    });
+    const after = await evaluate({ policy, environment, seed: 5 });
+    expect(after.mean).toBeGreaterThan(before.mean + 100);
+    expect(result).toMatchObject({ steps: 12_000, updates: 12, aborted: false });
+    expect(result.worstMeanKl).toBeGreaterThan(0.01);
+    expect(result.worstMeanKl).toBeLessThanOrEqual(0.02);
+    expect(progress.map(({ steps }) => steps)).toEqual(
+      Array.from({ length: 12 }, (_, i) => (i + 1) * 1000),
+    );
+    expect(progress.at(-1)?.meanReturn).toBeGreaterThan(progress[0]?.meanReturn ?? Infinity);
+    policy.close();
+  });
+
+  test('gives the same bits for the same seed, on any number of threads', async () => {
+    const run = async (seed: number, threads: number): Promise<Float32Array> => {
+      const policy = makePolicy({ threads });
+      await train({
+        policy,
+        environments: [new CartPole(), new CartPole()],
+        steps: 3000,
+        stepsPerUpdate: 1000,
+        seed,
+      });
+      return policy.getParameters();
+    };
+    const first = await run(7, 1);
+    expect(await run(7, 1)).toEqual(first);
+    expect(await run(7, 3)).toEqual(first);
+    expect(await run(8, 1)).not.toEqual(first);
+  });
+
+  test('continues episodes across rollouts and reports true returns', async () => {
+    const environment = new Script({ length: 30 });
+    const seen: TrainProgress[] = [];
+    const result = await train(
+      scriptRun(environment, {
+        steps: 100,
+        onUpdate: (state: TrainProgress) => void seen.push(state),
+      }),
+    );
+    expect(result).toMatchObject({ steps: 100, updates: 5, episodes: 3 });
+    expect(seen[0]).toMatchObject({ update: 1, steps: 20, totalSteps: 100, episodes: 0 });
+    expect(seen[0]?.meanReturn).toBeNaN();
+    expect(seen[1]).toMatchObject({ episodes: 1, meanReturn: (30 * 31) / 2, meanLength: 30 });
+    expect(environment.actions.length).toBe(100);
+  });
+
+  test('takes what is left in the last rollout, never a handful', async () => {
+    const steps = async (total: number): Promise<number[]> => {
+      const seen: number[] = [];
+      await train(
+        scriptRun(new Script(), {
+          steps: total,
+          onUpdate: (state: TrainProgress) => void seen.push(state.steps),
+        }),
+      );
+      return seen;
+    };
+    expect(await steps(45)).toEqual([20, 45]);
+    expect(await steps(50)).toEqual([20, 40, 50]);
+    expect(await steps(7)).toEqual([7]);
+  });
+
+  test('seeds every environment once, each with its own seed', async () => {
+    const environments = [new Script(), new Script()];
+    await train(scriptRun(environments[0] ?? new Script(), { environments, seed: 4 }));
+    const { environments: seeds } = deriveSeeds(4, 2);
+    expect(environments.map((environment) => environment.seeds[0])).toEqual(seeds);
+    expect(environments.map((environment) => environment.seeds.length)).toEqual([3, 3]);
+    expect(environments[0]?.seeds.slice(1)).toEqual([undefined, undefined]);
+  });
+
+  test('clips actions for the environment only, and freezes the normaliser in an update', async () => {
+    const environment = new Script({
+      truncates: true,
+      actionSpace: { kind: 'continuous', size: 2, low: [-0.1, -Infinity], high: [0.1, Infinity] },
+    });
+    const policy = new Policy({
+      observationSize: 2,
+      actions: { kind: 'continuous', size: 2 },
+      hidden: [4],
+    });
+    const counts: number[] = [];
+    const sampled: number[] = [];
+    class Spy extends TRPO {
+      override update(batch: Parameters<TRPO['update']>[0]): ReturnType<TRPO['update']> {
+        counts.push(policy.normalizer.count);
+        sampled.push(...batch.actions);
+        return super.update(batch);
+      }
+    }
+    await train({
+      policy,
+      environments: environment,
+      steps: 60,
+      stepsPerUpdate: 20,
+      method: new Spy(policy),
+    });
+    expect(counts).toEqual([0, 20, 40]);
+    expect(policy.normalizer.count).toBe(60);
+    expect(sampled.length).toBe(120);
+    expect(sampled.some((value, index) => index % 2 === 0 && Math.abs(value) > 0.1)).toBe(true);
+    expect(environment.actions).toEqual(
+      sampled.map((value, index) =>
+        index % 2 === 0 ? Math.min(Math.max(value, -0.1), 0.1) : value,
+      ),
+    );
+  });
+
+  test('leaves the normaliser alone if told so, and works without a critic', async () => {
+    const run = scriptRun(new Script(), { normalizeObservations: false, valueFunction: null });
+    const fits: unknown[] = [];
+    await train({ ...run, onUpdate: ({ fit }) => void fits.push(fit) });
+    expect(run.policy.normalizer.count).toBe(0);
+    expect(fits).toEqual([null, null]);
+  });
+
+  test('fits the critic that it is given and leaves it open', async () => {
+    const valueFunction = new ValueFunction({ observationSize: 2, hidden: [4] });
+    const { version } = valueFunction;
+    await train(scriptRun(new Script(), { valueFunction, valueFit: { epochs: 1 } }));
+    expect(valueFunction.closed).toBe(false);
+    expect(valueFunction.version).toBe(version + 2);
+  });
+
+  test('ends after the update at hand when aborted there', async () => {
+    const controller = new AbortController();
+    const result = await train(
+      scriptRun(new Script(), {
+        steps: 1000,
+        signal: controller.signal,
+        onUpdate: () => controller.abort(),
+      }),
+    );
+    expect(result).toMatchObject({ steps: 20, updates: 1, aborted: true });
+  });
+
+  test('drops a rollout when aborted in the midst of it', async () => {
+    const controller = new AbortController();
+    const environment = new Script({
+      change: (step) => {
+        if (step === 33) {
+          controller.abort();
+        }
+        return undefined;
+      },
+    });
+    const run = scriptRun(environment, { steps: 1000, signal: controller.signal });
+    expect(await train(run)).toMatchObject({ steps: 33, updates: 1, aborted: true });
+    expect(run.policy.normalizer.count).toBe(20);
+  });
+
+  test('lets the event loop turn while it collects', async () => {
+    let turns = 0;
+    const timer = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const slow = new Script({
+      change: () => {
+        for (const end = performance.now() + 1; performance.now() < end; );
+        return undefined;
+      },
+    });
+    await train(scriptRun(slow, { steps: 60, stepsPerUpdate: 60 }));
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(2);
+  });
+
+  const at57 =
+    (answer: (result: StepResult) => unknown) =>
+    (step: number, result: StepResult): unknown =>
+      step === 57 ? answer(result) : undefined;
+  test.each<[string, string, RegExp, (result: StepResult) => unknown]>([
+    [
+      'throws',
+      'ERR_CALLBACK',
+      /step\(\) threw: boom/,
+      () => {
+        throw new Error('boom');
+      },
+    ],
+    [
+      'throws no error',
+      'ERR_CALLBACK',
+      /step\(\) threw: the string "boom"/,
+      () => {
+        throw 'boom';
+      },
+    ],
+    ['gives no object', 'ERR_CALLBACK', /must return an object, got the string/, () => 'nothing'],
+    [
+      'gives a NaN reward',
+      'ERR_NOT_FINITE',
+      /reward of step\(\) must be a finite number, got NaN/,
+      (result) => ({ ...result, reward: NaN }),
+    ],
+    [
+      'gives no reward',
+      'ERR_CALLBACK',
+      /reward .* got undefined/,
+      (result) => ({ ...result, reward: undefined }),
+    ],
+    [
+      'gives a NaN observation',
+      'ERR_NOT_FINITE',
+      /observation\[1\] of step\(\) .* got NaN/,
+      (result) => ({ ...result, observation: [0, NaN] }),
+    ],
+    [
+      'gives a short observation',
+      'ERR_CALLBACK',
+      /array of length 2, got an array of length 1/,
+      (result) => ({ ...result, observation: [0] }),
+    ],
+    [
+      'gives no flag',
+      'ERR_CALLBACK',
+      /truncated of step\(\) must be true or false, got undefined/,
+      (result) => ({ ...result, truncated: undefined }),
+    ],
+  ])('names environment, step and seed if an environment %s', async (_, code, message, answer) => {
+    const environment = new Script({ change: at57(answer) });
+    const run = scriptRun(environment, { steps: 100, stepsPerUpdate: 40, seed: 9 });
+    let updates = 0;
+    const error: unknown = await train({
+      ...run,
+      onUpdate: () => {
+        updates += 1;
+      },
+    }).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ name: 'TrustRegionError', code });
+    const { message: text } = error as Error;
+    expect(text).toMatch(message);
+    expect(text).toMatch(
+      new RegExp(
+        `^environment 0 \\(Script, seed ${deriveSeeds(9).environments[0]}\\) failed at its step 57: `,
+      ),
+    );
+    expect(updates).toBe(1);
+    expect(run.policy.normalizer.count).toBe(40); // the second rollout left no trace
+  });
+
+  test('does not look at the final observation of a terminated episode', async () => {
+    const blowsUp = new Script({
+      change: (_, result) =>
+        result.terminated ? { ...result, observation: [NaN, NaN] } : undefined,
+    });
+    expect(await train(scriptRun(blowsUp))).toMatchObject({ updates: 2 });
+  });
+
+  test('passes on what onUpdate throws', async () => {
+    const thrown = new Error('mine');
+    await expect(
+      train(
+        scriptRun(new Script(), {
+          onUpdate: () => {
+            throw thrown;
+          },
+        }),
+      ),
+    ).rejects.toBe(thrown);
+  });
+
+  test.each<[object, string, RegExp]>([
+    [{ stepPerUpdate: 5 }, 'ERR_UNKNOWN_OPTION', /did you mean 'stepsPerUpdate'/],
+    [{ steps: 0 }, 'ERR_OUT_OF_RANGE', /^steps must be/],
+    [{ steps: undefined }, 'ERR_INVALID_ARGUMENT', /^steps must be .* got undefined/],
+    [{ gamma: 1.1 }, 'ERR_OUT_OF_RANGE', /^gamma/],
+    [{ lambda: NaN }, 'ERR_NOT_FINITE', /^lambda/],
+    [{ seed: -1 }, 'ERR_OUT_OF_RANGE', /^seed/],
+    [{ policy: undefined }, 'ERR_INVALID_ARGUMENT', /^policy must be a Policy, got undefined/],
+    [{ valueFunction: 3 }, 'ERR_INVALID_ARGUMENT', /^valueFunction/],
+    [
+      { valueFunction: new ValueFunction({ observationSize: 3 }) },
+      'ERR_SHAPE_MISMATCH',
+      /^valueFunction must have the policy's observationSize 2, got 3/,
+    ],
+    [{ valueFit: { epoch: 3 } }, 'ERR_UNKNOWN_OPTION', /did you mean 'epochs'/],
+    [{ onUpdate: 3 }, 'ERR_INVALID_ARGUMENT', /^onUpdate/],
+    [{ signal: 3 }, 'ERR_INVALID_ARGUMENT', /^signal/],
+    [{ normalizeObservations: 1 }, 'ERR_INVALID_ARGUMENT', /^normalizeObservations/],
+    [{ environments: [] }, 'ERR_INVALID_ARGUMENT', /^environments/],
+    [{ environments: [{}] }, 'ERR_INVALID_ARGUMENT', /^environment 0 must be an environment/],
+    [
+      { environments: new CartPole() },
+      'ERR_SHAPE_MISMATCH',
+      /observations of 4 numbers, but the policy takes 2/,
+    ],
+    [
+      { environments: new Script({ actionSpace: { kind: 'discrete', count: 3 } }) },
+      'ERR_SHAPE_MISMATCH',
+      /takes discrete \[3\] actions, but the policy gives discrete \[2\] ones/,
+    ],
+    [
+      { environments: [new Script(), new Script(), new Script()], stepsPerUpdate: 20 },
+      'ERR_OUT_OF_RANGE',
+      /multiple of the 3 environments, got 20/,
+    ],
+    [
+      { method: new TRPO(scriptPolicy()) },
+      'ERR_INVALID_ARGUMENT',
+      /^method must be a TRPO made for the policy/,
+    ],
+  ])('refuses %p before it starts', async (options, code, message) => {
+    const environment = new Script();
+    await expect(train(scriptRun(environment, options))).rejects.toMatchObject({
+      name: 'TrustRegionError',
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect(environment.seeds).toEqual([]);
+  });
+
+  test('refuses the same environment twice', async () => {
+    const environment = new Script();
+    await expect(
+      train(scriptRun(environment, { environments: [environment, environment] })),
+    ).rejects.toMatchObject({
+      code: 'ERR_INVALID_ARGUMENT',
+      message: expect.stringMatching(/number 1 is number 0/),
+    });
+  });
+});
