@@ -1,5 +1,6 @@
 #include "core/advantages.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -13,14 +14,27 @@ struct Moments {
   double deviation;
 };
 
+// Mean and standard deviation (divisor n) of at(0) ... at(size - 1), in two passes. Exactly 0 for
+// numbers that are all equal, whose computed mean need not be. Computed in units of a power of two
+// near the largest number, so that squares neither overflow nor vanish.
 template <class At>
 Moments moments(size_t size, const At& at) {
+  double smallest = at(0);
+  double largest = at(0);
+  for (size_t i = 1; i < size; i++) {
+    smallest = std::min(smallest, at(i));
+    largest = std::max(largest, at(i));
+  }
+  if (smallest == largest) return {smallest, 0};
+  const int exponent = std::ilogb(std::max(std::abs(smallest), std::abs(largest)));
+  const auto scaled = [&](size_t i) { return std::ldexp(at(i), -exponent); };
   double mean = 0;
-  for (size_t i = 0; i < size; i++) mean += at(i);
+  for (size_t i = 0; i < size; i++) mean += scaled(i);
   mean /= static_cast<double>(size);
   double variance = 0;
-  for (size_t i = 0; i < size; i++) variance += (at(i) - mean) * (at(i) - mean);
-  return {mean, std::sqrt(variance / static_cast<double>(size))};
+  for (size_t i = 0; i < size; i++) variance += (scaled(i) - mean) * (scaled(i) - mean);
+  const double deviation = std::sqrt(variance / static_cast<double>(size));
+  return {std::ldexp(mean, exponent), std::ldexp(deviation, exponent)};
 }
 
 }  // namespace
@@ -29,7 +43,7 @@ void generalizedAdvantageEstimation(const AdvantageInputs& inputs, double gamma,
                                     std::span<double> advantages, std::span<double> returns) {
   const size_t environments = inputs.environments;
   const size_t rows = inputs.steps * environments;
-  const std::string meaning = "steps x environments";
+  const char* meaning = "steps x environments";
   inputs.rewards.requireSize("rewards", rows, meaning);
   inputs.values.requireSize("values", rows, meaning);
   inputs.lastValues.requireSize("lastValues", environments, "environments");
@@ -78,11 +92,8 @@ void normalizeAdvantages(std::span<double> advantages) {
   if (advantages.empty()) return;
   const auto [mean, deviation] =
       moments(advantages.size(), [&](size_t i) { return advantages[i]; });
-  // A deviation this small is the rounding error of the mean.
-  const double rounding = 1e-12 * std::abs(mean);
-  const double scale = deviation > rounding ? 1 / deviation : 0;
   for (double& advantage : advantages) {
-    advantage = std::isfinite(scale) ? (advantage - mean) * scale : (advantage - mean) / deviation;
+    advantage = deviation > 0 ? (advantage - mean) / deviation : 0;
   }
 }
 

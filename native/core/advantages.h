@@ -29,7 +29,7 @@ void generalizedAdvantageEstimation(const AdvantageInputs& inputs, double gamma,
                                     std::span<double> advantages, std::span<double> returns);
 
 // (A - mean) / standard deviation, the population's (divisor n), two passes in fixed order.
-// Constant advantages (deviation not above rounding) become exactly zero.
+// Advantages that are all equal become exactly zero.
 void normalizeAdvantages(std::span<double> advantages);
 
 // 1 - Var[returns - values] / Var[returns]; NaN where the returns are constant.

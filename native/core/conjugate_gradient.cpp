@@ -56,6 +56,16 @@ class ResidualBasis {
   std::vector<double> rhos_;
 };
 
+// Binary exponent of the largest number; 0 if there is none, or one is NaN or infinite.
+int exponentOfLargest(std::span<const double> vector) {
+  double largest = 0;
+  for (const double value : vector) {
+    if (!std::isfinite(value)) return 0;
+    largest = std::max(largest, std::abs(value));
+  }
+  return largest > 0 ? std::ilogb(largest) : 0;
+}
+
 }  // namespace
 
 ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<const double> b,
@@ -63,9 +73,25 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
                                            const ConjugateGradientOptions& options,
                                            std::span<double> residual,
                                            const LinearOperator& preconditioner) {
+  // Squares of the right-hand side must stay in the range of double. The solution is linear in it,
+  // and a power of two changes no digit.
+  const int exponent = exponentOfLargest(b);
+  if (std::abs(exponent) > 300) {
+    std::vector<double> scaled(b.begin(), b.end());
+    for (double& value : scaled) value = std::ldexp(value, -exponent);
+    ConjugateGradientSummary summary =
+        conjugateGradient(a, scaled, x, options, residual, preconditioner);
+    for (double& value : x) value = std::ldexp(value, exponent);
+    for (double& value : residual) value = std::ldexp(value, exponent);
+    summary.residualNorm = std::ldexp(summary.residualNorm, exponent);
+    summary.quadraticModel = std::ldexp(summary.quadraticModel, 2 * exponent);
+    return summary;
+  }
   using Stop = ConjugateGradientStop;
   const size_t size = b.size();
-  std::vector<double> r(b.begin(), b.end());  // x = 0, so r = b
+  const std::vector<double> rightHandSide(b.begin(), b.end());  // x may be the caller's b
+  b = rightHandSide;
+  std::vector<double> r = rightHandSide;  // x = 0, so r = b
   std::vector<double> p(size);
   std::vector<double> q(size);  // A p
   std::vector<double> z(preconditioner ? size : 0);
@@ -127,8 +153,9 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
         k < options.iterations) {
       a(x, q);
       summary.products++;
-      std::copy(b.begin(), b.end(), r.begin());
-      axpby(-1, q, 1, r);
+      axpby(1, b, -1, q);
+      if (!std::isfinite(norm(q))) return finish(Stop::notFinite);
+      std::swap(q, r);
     }
     if (options.reorthogonalize) basis.orthogonalize(r);
     const double residualNorm = norm(r);

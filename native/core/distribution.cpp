@@ -30,6 +30,16 @@ double sigmoid(double x) {
   return (x >= 0 ? 1 : e) / (1 + e);
 }
 
+// p d + q - p for p = e^logP, q = e^logQ, d = logP - logQ: one term of a KL divergence plus q - p,
+// which sums to zero over all terms. Every term is then >= 0, and nothing cancels where p and q
+// nearly agree.
+double klTerm(double logP, double logQ) {
+  const double difference = logP - logQ;
+  const double p = std::exp(logP);
+  if (std::abs(difference) < 1) return p * (difference + std::expm1(-difference));
+  return p * difference + std::exp(logQ) - p;
+}
+
 // p (1 - p) as e / (1 + e)^2, exact also where p rounds to 1.
 double bernoulliVariance(double logit) {
   const double e = std::exp(-std::abs(logit));
@@ -127,16 +137,11 @@ double Distribution::kl(const double* oldHead, const double* oldLogStd, const do
       }
       return sum;
     case DistributionKind::categorical:
-      // sum_i p_i (log p_i - log q_i). The second-order form p_i (d + expm1(-d)), d = log p - log
-      // q, adds sum_i (q_i - p_i) = 0: every term is then >= 0 and nothing cancels.
       for (const size_t count : counts_) {
         const double oldNormalizer = logSumExp(oldHead, count);
         const double newNormalizer = logSumExp(newHead, count);
         for (size_t i = 0; i < count; i++) {
-          const double logP = oldHead[i] - oldNormalizer;
-          const double difference = logP - (newHead[i] - newNormalizer);
-          const double p = std::exp(logP);
-          if (p > 0) sum += p * (difference + std::expm1(-difference));
+          sum += klTerm(oldHead[i] - oldNormalizer, newHead[i] - newNormalizer);
         }
         oldHead += count;
         newHead += count;
@@ -144,12 +149,8 @@ double Distribution::kl(const double* oldHead, const double* oldLogStd, const do
       return sum;
     case DistributionKind::bernoulli:
       for (size_t i = 0; i < headSize_; i++) {
-        const double one = softplus(-newHead[i]) - softplus(-oldHead[i]);  // log p - log q
-        const double zero = softplus(newHead[i]) - softplus(oldHead[i]);
-        const double p = sigmoid(oldHead[i]);
-        const double notP = sigmoid(-oldHead[i]);
-        if (p > 0) sum += p * (one + std::expm1(-one));
-        if (notP > 0) sum += notP * (zero + std::expm1(-zero));
+        sum += klTerm(-softplus(-oldHead[i]), -softplus(-newHead[i]));
+        sum += klTerm(-softplus(oldHead[i]), -softplus(newHead[i]));
       }
       return sum;
   }

@@ -33,22 +33,43 @@ NumberSpan NumberSpan::subspan(size_t offset, size_t count) const {
   return {static_cast<const int32_t*>(data_) + offset, count};
 }
 
-void NumberSpan::requireFinite(const std::string& name) const {
+void NumberSpan::requireFinite(const char* name) const {
   size_t index = size_;
   if (type_ == Type::float32) index = firstNotFinite(static_cast<const float*>(data_), size_);
   if (type_ == Type::float64) index = firstNotFinite(static_cast<const double*>(data_), size_);
   if (index < size_) {
-    throw Error(ErrorCode::notFinite, name + "[" + std::to_string(index) +
+    throw Error(ErrorCode::notFinite, std::string(name) + "[" + std::to_string(index) +
                                           "] must be a finite number, got " +
                                           std::to_string((*this)[index]));
   }
 }
 
-void NumberSpan::requireSize(const std::string& name, size_t expected,
-                             const std::string& meaning) const {
+void NumberSpan::requireFiniteFloat32(const char* name) const {
+  requireFinite(name);
+  if (type_ != Type::float64) return;
+  for (size_t i = 0; i < size_; i++) {
+    if (!std::isfinite(static_cast<float>((*this)[i]))) {
+      throw Error(ErrorCode::notFinite, std::string(name) + "[" + std::to_string(i) +
+                                            "] must be within the range of float32, got " +
+                                            std::to_string((*this)[i]));
+    }
+  }
+}
+
+size_t NumberSpan::countRows(const char* name, size_t size) const {
+  if (size_ % size != 0) {
+    throw Error(ErrorCode::shapeMismatch,
+                std::string(name) + " must have a length that is a multiple of " +
+                    std::to_string(size) + ", got " + std::to_string(size_));
+  }
+  return size_ / size;
+}
+
+void NumberSpan::requireSize(const char* name, size_t expected, const char* meaning) const {
   if (size_ != expected) {
-    throw Error(ErrorCode::shapeMismatch, name + " must have length " + std::to_string(expected) +
-                                              " (" + meaning + "), got " + std::to_string(size_));
+    throw Error(ErrorCode::shapeMismatch, std::string(name) + " must have length " +
+                                              std::to_string(expected) + " (" + meaning +
+                                              "), got " + std::to_string(size_));
   }
 }
 

@@ -37,11 +37,17 @@ class NumberSpan {
   NumberSpan subspan(size_t offset, size_t count) const;
 
   // Throws ErrorCode::notFinite naming the array and the first offending index.
-  void requireFinite(const std::string& name) const;
+  void requireFinite(const char* name) const;
+
+  // The same, and refuses what float32 cannot hold.
+  void requireFiniteFloat32(const char* name) const;
+
+  // Rows of `size` numbers; throws ErrorCode::shapeMismatch if there is a rest.
+  size_t countRows(const char* name, size_t size) const;
 
   // Throws ErrorCode::shapeMismatch unless size() == expected. `meaning` explains the number,
   // for example "rows x observationSize = 2048 x 17".
-  void requireSize(const std::string& name, size_t expected, const std::string& meaning) const;
+  void requireSize(const char* name, size_t expected, const char* meaning) const;
 
   // Copies all values to `out`, converting the type once.
   void copyTo(double* out) const;

@@ -78,8 +78,9 @@ void Policy::setParameters(NumberSpan parameters) {
 }
 
 void Policy::updateNormalizer(NumberSpan observations) {
+  const size_t rows = observations.countRows("observations", model_.observationSize());
   observations.requireFinite("observations");
-  normalizer_.update(observations, observations.size() / model_.observationSize());
+  normalizer_.update(observations, rows);
   snapshot_ = makeSnapshot(snapshot_->version + 1, snapshot_->parameters, normalizer_.scaling());
 }
 
@@ -94,14 +95,26 @@ const double* Policy::logStd() const {
 
 void Policy::seedSampling(uint64_t seed) { sampling_ = Random(seed, kSamplingStream); }
 
+size_t Policy::requireObservations(NumberSpan observations) const {
+  const size_t rows = observations.countRows("observations", model_.observationSize());
+  // Scaled observations are clipped into range.
+  if (backend_->precision() == "float32" && snapshot_->scaling.isIdentity()) {
+    observations.requireFiniteFloat32("observations");
+  } else {
+    observations.requireFinite("observations");
+  }
+  return rows;
+}
+
 void Policy::forward(NumberSpan observations, double* head) {
-  observations.requireFinite("observations");
-  const size_t rows = observations.size() / model_.observationSize();
+  const size_t rows = requireObservations(observations);
   snapshot_->network->forward(observations, rows, snapshot_->scaling, head, *workspace_);
 }
 
 void Policy::act(NumberSpan observations, size_t rows, bool deterministic, double* actions) {
   const Distribution& distribution = model_.distribution;
+  observations.requireSize("observations", rows * model_.observationSize(),
+                           "rows x observationSize");
   head_.resize(std::max(head_.size(), rows * distribution.headSize()));
   forward(observations, head_.data());
   for (size_t row = 0; row < rows; row++) {
@@ -117,7 +130,7 @@ void Policy::act(NumberSpan observations, size_t rows, bool deterministic, doubl
 
 void Policy::logProbability(NumberSpan observations, NumberSpan actions, double* out) {
   const Distribution& distribution = model_.distribution;
-  const size_t rows = observations.size() / model_.observationSize();
+  const size_t rows = requireObservations(observations);
   actions.requireSize("actions", rows * distribution.actionSize(), "rows x values of an action");
   actions.requireFinite("actions");
   std::vector<double> head(rows * distribution.headSize());
@@ -134,7 +147,7 @@ void Policy::logProbability(NumberSpan observations, NumberSpan actions, double*
 
 void Policy::entropy(NumberSpan observations, double* out) {
   const Distribution& distribution = model_.distribution;
-  const size_t rows = observations.size() / model_.observationSize();
+  const size_t rows = requireObservations(observations);
   std::vector<double> head(rows * distribution.headSize());
   forward(observations, head.data());
   for (size_t row = 0; row < rows; row++) {

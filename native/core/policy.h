@@ -90,6 +90,8 @@ class Policy {
   std::shared_ptr<PolicySnapshot> makeSnapshot(uint64_t version, std::vector<double> parameters,
                                                const ObservationScaling& scaling) const;
   const double* logStd() const;
+  // Checks length and range; returns the number of rows.
+  size_t requireObservations(NumberSpan observations) const;
 
   PolicyModel model_;
   const Backend* backend_;

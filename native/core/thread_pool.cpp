@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
-#include <list>
 #include <mutex>
 #include <thread>
 
@@ -18,11 +17,10 @@ namespace {
 
 // One call of parallelFor, on its caller's stack.
 struct Job {
-  Job(const std::function<void(size_t, unsigned)>& taskOfJob, size_t taskCount,
-      unsigned threadCount)
+  Job(FunctionRef<void(size_t, unsigned)> taskOfJob, size_t taskCount, unsigned threadCount)
       : task(taskOfJob), tasks(taskCount), threads(threadCount) {}
 
-  const std::function<void(size_t, unsigned)>& task;
+  const FunctionRef<void(size_t, unsigned)> task;
   const size_t tasks;
   const unsigned threads;
   std::atomic<size_t> next{0};
@@ -30,6 +28,7 @@ struct Job {
   std::atomic<unsigned> helpers{0};
   std::mutex exceptionMutex;
   std::exception_ptr exception;
+  Job* nextJob = nullptr;  // the pool's list of jobs; guarded by its mutex
 
   void run(unsigned worker) {
     for (;;) {
@@ -70,18 +69,17 @@ class ThreadPool {
     if (job.threads <= 1 || job.tasks <= 1) {
       job.run(0);
     } else {
-      std::list<Job*>::iterator position;
       {
         const std::lock_guard<std::mutex> lock(mutex_);
         grow(job.threads - 1);
-        position = jobs_.insert(jobs_.end(), &job);
+        add(job);
         generation_.fetch_add(1, std::memory_order_release);
       }
       wake_.notify_all();
       job.run(0);
       {
         const std::lock_guard<std::mutex> lock(mutex_);
-        jobs_.erase(position);  // nobody joins from here on
+        remove(job);  // nobody joins from here on
       }
       wait(job);
     }
@@ -109,8 +107,21 @@ class ThreadPool {
     }
   }
 
+  // Jobs are few (one for each thread that calls), in the order of their coming.
+  void add(Job& job) {
+    Job** end = &jobs_;
+    while (*end != nullptr) end = &(*end)->nextJob;
+    *end = &job;
+  }
+
+  void remove(Job& job) {
+    Job** link = &jobs_;
+    while (*link != &job) link = &(*link)->nextJob;
+    *link = job.nextJob;
+  }
+
   Job* join(unsigned& worker) {
-    for (Job* job : jobs_) {
+    for (Job* job = jobs_; job != nullptr; job = job->nextJob) {
       if (!job->wantsHelp()) continue;
       worker = job->joined++;
       job->helpers.fetch_add(1, std::memory_order_relaxed);
@@ -142,7 +153,7 @@ class ThreadPool {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::list<Job*> jobs_;
+  Job* jobs_ = nullptr;
   std::atomic<uint64_t> generation_{0};
   unsigned threadCount_ = 0;
 };
@@ -168,7 +179,7 @@ unsigned defaultThreads() {
 }
 
 void parallelFor(size_t tasks, unsigned threads,
-                 const std::function<void(size_t task, unsigned worker)>& task) {
+                 FunctionRef<void(size_t task, unsigned worker)> task) {
   const auto most = static_cast<unsigned>(std::clamp<size_t>(tasks, 1, kMaxThreads));
   Job job(task, tasks, std::clamp(threads, 1U, most));
   ThreadPool::instance().run(job);

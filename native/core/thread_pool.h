@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
+#include "core/function_ref.h"
 
 namespace trustregion {
 
@@ -20,7 +20,8 @@ constexpr unsigned kMaxThreads = 64;
 // The threads belong to one pool for the whole process, grow on demand, spin briefly between calls
 // and then sleep. Several threads may call at once. A caller never waits for a pool thread that has
 // not begun: where the pool is busy, the caller does the work.
+// Allocates nothing once the threads are there.
 void parallelFor(size_t tasks, unsigned threads,
-                 const std::function<void(size_t task, unsigned worker)>& task);
+                 FunctionRef<void(size_t task, unsigned worker)> task);
 
 }  // namespace trustregion

@@ -96,6 +96,7 @@ void ValueFunction::predictWith(const ValueSnapshot& snapshot, NumberSpan observ
 }
 
 void ValueFunction::predict(NumberSpan observations, double* values) {
+  observations.countRows("observations", layout_.inputs());
   observations.requireFinite("observations");
   predictWith(*state_.snapshot, observations, values, *workspace_);
 }
@@ -115,6 +116,7 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
                                      NumberSpan targets, const FitOptions& options) const {
   const auto start = std::chrono::steady_clock::now();
   const size_t rows = targets.size();
+  if (rows == 0) throw Error(ErrorCode::outOfRange, "a fit needs at least one row, got 0");
   observations.requireSize("observations", rows * layout_.inputs(), "rows x observationSize");
   observations.requireFinite("observations");
   targets.requireFinite("targets");
@@ -137,9 +139,12 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
     scaling = state.observations.scaling();
   }
   if (config_.normalizeTargets) {
+    // The first targets tell what unit an untrained network answers in; from then on its answers
+    // are kept.
+    const bool isFirst = state.targets.count() == 0;
     state.targets.update(targets, rows);
     const Affine moved = targetScale(state.targets);
-    preserveOutputs(layout_, target, moved, parameters);
+    if (!isFirst) preserveOutputs(layout_, target, moved, parameters);
     target = moved;
   }
 

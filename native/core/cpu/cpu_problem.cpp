@@ -32,6 +32,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
       rollout_(model, rollout),
       rows_(rollout.rows),
       threads_(threads) {
+  if (scaling.isIdentity()) rollout.observations.requireFiniteFloat32("observations");
   const size_t headSize = model_.distribution.headSize();
   const bool sameMetricInEveryRow = model_.distribution.kind() == DistributionKind::gaussian;
   for (const LayerLayout& layer : model_.network.layers()) {
@@ -159,7 +160,7 @@ void CpuProblem::applyMetric(const Tile& tile, const float* headTangent,
   }
 }
 
-void CpuProblem::meanOverTiles(std::span<double> result, const TileTask& task) {
+void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
   const size_t blocks = blockSums_.size();
   const size_t tiles = tileCount();
   parallelFor(blocks, threads_, [&](size_t block, unsigned worker) {

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "core/backend.h"
 #include "core/cpu/cpu_mlp.h"
+#include "core/function_ref.h"
 #include "core/rollout_copy.h"
 
 namespace trustregion::cpu {
@@ -46,7 +46,7 @@ class CpuProblem : public Problem {
     std::vector<double> oldHead;
     std::vector<double> score;
   };
-  using TileTask = std::function<void(const Tile& tile, Worker& worker, double* sum)>;
+  using TileTask = FunctionRef<void(const Tile& tile, Worker& worker, double* sum)>;
 
   size_t tileCount() const { return (rows_ + kTileRows - 1) / kTileRows; }
   Tile tileAt(size_t index) const;
@@ -59,7 +59,7 @@ class CpuProblem : public Problem {
   void readOldHead(size_t row, Worker& worker) const;
   void applyMetric(const Tile& tile, const float* headTangent, float* headCotangent) const;
   // result = mean over rows of what `task` adds to its sums.
-  void meanOverTiles(std::span<double> result, const TileTask& task);
+  void meanOverTiles(std::span<double> result, TileTask task);
 
   PolicyModel model_;
   CpuMlp mlp_;

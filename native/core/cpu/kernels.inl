@@ -56,7 +56,9 @@ inline Vec hyperbolicTangent(Vec x) {
 
 // 1 / (1 + e^-x), from e^-|x| so that both tails keep their digits.
 inline Vec logisticSigmoid(Vec x) {
-  const Vec e = exponential(-absolute(x));
+  const Vec magnitude = absolute(x);
+  // Below e^-87 there are only denormal numbers: nothing, instead of what exponential() clamps to.
+  const Vec e = magnitude > 87.0f ? Vec{} : exponential(-magnitude);
   const Vec result = (x >= 0.0f ? broadcast(1.0f) : e) / (1.0f + e);
   return x != x ? x : result;
 }

@@ -167,6 +167,7 @@ class ReferenceRegression : public RegressionProblem {
       : layout_(layout),
         inputs_(targets.size() * layout.inputs()),
         targets_(targets.begin(), targets.end()) {
+    inputs.requireSize("observations", inputs_.size(), "rows x observationSize");
     scaling.apply(inputs, targets.size(), layout.inputs(), inputs_.data(), layout.inputs());
   }
 

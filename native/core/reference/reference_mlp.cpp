@@ -17,7 +17,7 @@ ValueAndDerivative activate(Activation activation, double z) {
       return {value, 1 - value * value};
     }
     case Activation::relu:
-      return z > 0 ? ValueAndDerivative{z, 1} : ValueAndDerivative{0, 0};
+      return z <= 0 ? ValueAndDerivative{0, 0} : ValueAndDerivative{z, 1};  // NaN stays NaN
     case Activation::silu:
       break;
   }
