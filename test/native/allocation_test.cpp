@@ -1,8 +1,8 @@
 // The promises of no allocation, by counting every call of operator new in this executable.
 
 #include <atomic>
-#include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 #include "core/policy.h"
@@ -28,18 +28,19 @@ NEVER_INLINED void* allocate(std::size_t size) {
 
 // Keeps what malloc returned just before the aligned address.
 NEVER_INLINED void* allocateAligned(std::size_t size, std::size_t alignment) {
-  const std::size_t room = sizeof(void*) + alignment;
-  const auto start = reinterpret_cast<std::uintptr_t>(allocate(size + room));
-  const std::uintptr_t aligned = (start + room) / alignment * alignment;
-  reinterpret_cast<std::uintptr_t*>(aligned)[-1] = start;
-  return reinterpret_cast<void*>(aligned);
+  std::size_t space = size + alignment;
+  void* const start = allocate(sizeof(void*) + space);
+  void* aligned = static_cast<void**>(start) + 1;
+  std::align(alignment, size, aligned, space);
+  static_cast<void**>(aligned)[-1] = start;
+  return aligned;
 }
 
 NEVER_INLINED void release(void* memory) noexcept { std::free(memory); }
 
 NEVER_INLINED void releaseAligned(void* memory) noexcept {
   if (memory == nullptr) return;
-  std::free(reinterpret_cast<void*>(static_cast<std::uintptr_t*>(memory)[-1]));
+  std::free(static_cast<void**>(memory)[-1]);
 }
 
 }  // namespace

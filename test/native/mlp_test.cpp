@@ -17,7 +17,6 @@ namespace {
 
 using cpu::CpuMlp;
 using cpu::Kernels;
-using cpu::kTileRows;
 using cpu::PackedLayer;
 using cpu::PackFor;
 using cpu::paddedWidth;

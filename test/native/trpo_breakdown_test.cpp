@@ -55,7 +55,7 @@ UpdateSummary step(FormulaProblem& problem, TrpoOptions options = {}) {
   const std::vector<double> theta = {1, 1};
   Guarded<double> newParameters(2);
   const std::vector<double> untouched(newParameters.data(), newParameters.data() + 2);
-  const UpdateSummary summary =
+  UpdateSummary summary =
       trpoStep(problem, referenceBackend(), theta, options, newParameters.span());
   CHECK(newParameters.intact());
   if (summary.status == Status::accepted) {
