@@ -2,6 +2,7 @@
  * The public face of trustregion: everything that programs may import.
  */
 
+export type { AdvantageEstimator, EstimatorOptions } from './advantage-estimator.js';
 export { computeAdvantages, explainedVariance, normalizeAdvantages } from './advantages.js';
 export type { AdvantageInputs, Advantages } from './advantages.js';
 export { backends } from './backends.js';

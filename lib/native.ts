@@ -219,7 +219,11 @@ export interface NativeAdvantageInputs {
   readonly finalValues: FloatArray;
   readonly lastValues: FloatArray;
   readonly gamma: number;
-  readonly lambda: number;
+  readonly estimator: 'gae' | 'monteCarlo' | 'rewardToGo' | 'nStep';
+  /** Read for 'gae' only. */
+  readonly lambda?: number;
+  /** Read for 'nStep' only. */
+  readonly horizon?: number;
 }
 
 export interface NativeAddon {
@@ -230,7 +234,7 @@ export interface NativeAddon {
   backends(): string[];
   defaultThreads(): number;
 
-  /** GAE; writes advantages and returns, both [steps x environments]. */
+  /** Writes advantages and returns, both [steps x environments]. */
   advantages(inputs: NativeAdvantageInputs, advantages: Float64Array, returns: Float64Array): void;
   normalizeAdvantages(advantages: Float64Array): void;
   explainedVariance(values: FloatArray, returns: FloatArray): number;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ResolvedEstimator } from '../advantage-estimator.js';
 import { TrustRegionError } from '../errors.js';
 import type { ActionSpace } from '../spaces.js';
 import type { TRPO } from '../trpo.js';
@@ -18,10 +19,8 @@ export interface RunConfig {
   readonly train: {
     readonly steps: number;
     readonly stepsPerUpdate: number;
-    readonly gamma: number;
-    readonly lambda: number;
     readonly normalizeObservations: boolean;
-  };
+  } & ResolvedEstimator;
   readonly methodOptions: TRPO['options'];
   readonly policy: {
     readonly observationSize: number;

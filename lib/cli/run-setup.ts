@@ -1,3 +1,4 @@
+import { resolveEstimator } from '../advantage-estimator.js';
 import type { Environment } from '../environments/environment.js';
 import { makeEnvironment } from '../environments/registry.js';
 import type { EnvironmentName } from '../environments/registry.js';
@@ -68,8 +69,7 @@ export async function prepareRun(
     train: {
       steps: values.steps ?? preset.steps,
       stepsPerUpdate: values.stepsPerUpdate ?? preset.stepsPerUpdate,
-      gamma: values.gamma ?? preset.gamma,
-      lambda: values.lambda ?? preset.lambda,
+      ...resolveEstimator(pick(values, ['estimator', 'gamma', 'lambda', 'horizon']), preset),
       normalizeObservations: values.normalizeObservations ?? true,
     },
     methodOptions: method.options,

@@ -1,3 +1,4 @@
+import { advantageEstimators } from '../advantage-estimator.js';
 import { environmentNames } from '../environments/registry.js';
 import {
   flag,
@@ -33,8 +34,10 @@ const runOptions = {
 
 const rolloutOptions = {
   stepsPerUpdate: integer('environment steps per update (by task)', { min: 1 }),
+  estimator: oneOf('of the advantages (gae)', advantageEstimators),
   gamma: number('discount factor (by task)', { min: 0, max: 1 }),
-  lambda: number('lambda of generalised advantage estimation (by task)', { min: 0, max: 1 }),
+  lambda: number('of estimator gae (by task)', { min: 0, max: 1 }),
+  horizon: integer('rewards that estimator nStep sums', { min: 1 }),
   normalizeObservations: onByDefault('leave observations as the environment gives them'),
 };
 

@@ -73,6 +73,21 @@ TrpoOptions readTrpoOptions(const Options& options) {
   return result;
 }
 
+AdvantageOptions readAdvantageOptions(const Options& options) {
+  AdvantageOptions result;
+  result.estimator = options.choice<AdvantageEstimator>(
+      "estimator", {{"gae", AdvantageEstimator::gae},
+                    {"monteCarlo", AdvantageEstimator::monteCarlo},
+                    {"rewardToGo", AdvantageEstimator::rewardToGo},
+                    {"nStep", AdvantageEstimator::nStep}});
+  result.gamma = options.number("gamma");
+  if (result.estimator == AdvantageEstimator::gae) result.lambda = options.number("lambda");
+  if (result.estimator == AdvantageEstimator::nStep) {
+    result.horizon = options.count("horizon", 1, kMaxRows);
+  }
+  return result;
+}
+
 FitOptions readFitOptions(const Options& options) {
   FitOptions result;
   result.epochs = options.integer("epochs");

@@ -332,6 +332,18 @@ describe('RolloutBuffer', () => {
       'gamma must be a number from 0 to 1, got 1.1',
     ],
     [
+      'finish estimator',
+      () => filled().finish({ estimator: 'rewardToGo', lambda: 0.9 }),
+      'ERR_INVALID_ARGUMENT',
+      "lambda must be left out with estimator 'rewardToGo', got 0.9",
+    ],
+    [
+      'finish horizon',
+      () => filled().finish({ estimator: 'nStep' }),
+      'ERR_INVALID_ARGUMENT',
+      'horizon must be an integer from 1 to 2147483648, got undefined',
+    ],
+    [
       'finish valueFunction',
       () => filled().finish({ valueFunction: wrong({}) }),
       'ERR_INVALID_ARGUMENT',
