@@ -176,18 +176,31 @@ export interface NativeValueFunctionConfig {
   readonly observationClip: number;
 }
 
-export interface NativeFitOptions {
-  readonly epochs: number;
-  readonly minibatchSize: number;
-  readonly learningRate: number;
-}
+export type NativeFitOptions =
+  | {
+      readonly solver: 'adam';
+      readonly epochs: number;
+      readonly minibatchSize: number;
+      readonly learningRate: number;
+    }
+  | {
+      readonly solver: 'gaussNewton';
+      readonly iterations: number;
+      readonly cgIterations: number;
+      readonly damping: number;
+    };
 
 export interface NativeFitSummary {
   readonly lossBefore: number;
   readonly lossAfter: number;
   readonly explainedVarianceBefore: number;
   readonly explainedVarianceAfter: number;
+  readonly solver: 'adam' | 'gaussNewton';
   readonly minibatches: number;
+  readonly iterations: number;
+  readonly acceptedSteps: number;
+  readonly products: number;
+  readonly damping: number;
   readonly seconds: number;
 }
 

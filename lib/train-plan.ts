@@ -2,6 +2,8 @@ import { estimatorOptionNames, resolveEstimator } from './advantage-estimator.js
 import type { EstimatorOptions, ResolvedEstimator } from './advantage-estimator.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
+import { resolveFitOptions } from './fit-options.js';
+import type { FitOptions, ResolvedFitOptions } from './fit-options.js';
 import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
@@ -16,8 +18,7 @@ import {
   requireFunction,
   requireInteger,
 } from './validate.js';
-import { resolveFitOptions, ValueFunction } from './value-function.js';
-import type { FitOptions } from './value-function.js';
+import { ValueFunction } from './value-function.js';
 
 /**
  * What {@link train} needs and may be told.
@@ -59,7 +60,7 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends
    */
   readonly normalizeObservations?: boolean;
   /**
-   * How to fit the critic, see `ValueFunction.fit`.
+   * How to fit the critic, see `ValueFunction.fit`: by Adam, or by damped Gauss-Newton.
    */
   readonly valueFit?: FitOptions;
   /**
@@ -101,7 +102,7 @@ export interface TrainPlan {
   readonly stepsPerUpdate: number;
   readonly estimator: ResolvedEstimator;
   readonly normalizeObservations: boolean;
-  readonly valueFit: FitOptions;
+  readonly valueFit: ResolvedFitOptions;
   readonly seed: number;
 }
 

@@ -292,6 +292,7 @@ export function rejectUnknownOptions(
  * takes them for being in force. `undefined` counts as not given.
  *
  * @param choice - What makes them meaningless, for the message: `"estimator 'nStep'"`.
+ * @param nameOf - What the message calls an option. Default its own name.
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT`, naming the first of them.
  * @example
  * ```ts
@@ -306,10 +307,16 @@ export function rejectUnusedOptions<Options extends object>(
   options: Options,
   unused: readonly (keyof Options & string)[],
   choice: string,
+  nameOf: (option: string) => string = (option) => option,
 ): void {
   for (const name of unused) {
     if (options[name] !== undefined) {
-      fail('ERR_INVALID_ARGUMENT', name, `left out with ${choice}`, describe(options[name]));
+      fail(
+        'ERR_INVALID_ARGUMENT',
+        nameOf(name),
+        `left out with ${choice}`,
+        describe(options[name]),
+      );
     }
   }
 }

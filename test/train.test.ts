@@ -176,6 +176,18 @@ describe('train', () => {
     expect(valueFunction.version).toBe(version + 2);
   });
 
+  test('fits the critic by the solver that it is told', async () => {
+    const fits: unknown[] = [];
+    await train(
+      scriptRun(new Script(), {
+        valueFit: { solver: 'gaussNewton', iterations: 3, cgIterations: 2 },
+        onUpdate: ({ fit }: TrainProgress) => void fits.push(fit),
+      }),
+    );
+    expect(fits).toHaveLength(2);
+    expect(fits[0]).toMatchObject({ solver: 'gaussNewton', iterations: 3, products: 6 });
+  });
+
   test('estimates advantages as it is told', async () => {
     const policies = await Promise.all(
       [
@@ -354,6 +366,11 @@ describe('train', () => {
       /^valueFunction must have the policy's observationSize 2, got 3/,
     ],
     [{ valueFit: { epoch: 3 } }, 'ERR_UNKNOWN_OPTION', /did you mean 'epochs'/],
+    [
+      { valueFit: { solver: 'gaussNewton', epochs: 3 } },
+      'ERR_INVALID_ARGUMENT',
+      /^epochs must be left out with solver 'gaussNewton', got 3/,
+    ],
     [{ onUpdate: 3 }, 'ERR_INVALID_ARGUMENT', /^onUpdate/],
     [{ signal: 3 }, 'ERR_INVALID_ARGUMENT', /^signal/],
     [{ normalizeObservations: 1 }, 'ERR_INVALID_ARGUMENT', /^normalizeObservations/],

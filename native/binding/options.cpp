@@ -90,6 +90,14 @@ AdvantageOptions readAdvantageOptions(const Options& options) {
 
 FitOptions readFitOptions(const Options& options) {
   FitOptions result;
+  result.solver = options.choice<FitSolver>(
+      "solver", {{"adam", FitSolver::adam}, {"gaussNewton", FitSolver::gaussNewton}});
+  if (result.solver == FitSolver::gaussNewton) {
+    result.gaussNewton.iterations = options.integer("iterations");
+    result.gaussNewton.cgIterations = options.integer("cgIterations");
+    result.gaussNewton.damping = options.number("damping");
+    return result;
+  }
   result.epochs = options.integer("epochs");
   result.minibatchSize = options.count("minibatchSize", 1, kMaxInteger);
   result.learningRate = options.number("learningRate");

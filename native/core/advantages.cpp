@@ -98,8 +98,8 @@ void forEachStretch(const AdvantageInputs& inputs, const Visit& visit) {
           continue;
         }
       }
-      visit(Stretch{begin * environments + environment, environments, step + 1 - begin,
-                    valueAfter});
+      visit(
+          Stretch{begin * environments + environment, environments, step + 1 - begin, valueAfter});
       begin = step + 1;
     }
   }

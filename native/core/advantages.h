@@ -34,8 +34,8 @@ struct AdvantageOptions {
 //
 // Termination, truncation and the end of the rollout cut an environment's rows into stretches, each
 // the steps 0 ... T-1 of one episode that lie in the rollout (the first of them need not be the
-// episode's first). V_T is the value behind the stretch: 0 after termination, the value of the final
-// observation after truncation, the last value where the rollout ends. A row that is both
+// episode's first). V_T is the value behind the stretch: 0 after termination, the value of the
+// final observation after truncation, the last value where the rollout ends. A row that is both
 // terminated and truncated counts as terminated. With G_t the discounted reward to go,
 //
 //   G_t     = r_t + gamma G_{t+1},  G_T = V_T
