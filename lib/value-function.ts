@@ -107,9 +107,9 @@ const optionNames: readonly (keyof ValueFunctionOptions)[] = [
 
 /**
  * A critic V(observation): a multilayer perceptron with one output, fitted to returns on the mean of
- * (V - return)^2 / 2, by minibatch Adam or by damped Gauss-Newton ({@link FitSolver}). When the running statistics of the
- * returns move, the last layer is rescaled so that predictions stay as they were (van Hasselt et
- * al. 2016, "Learning values across many orders of magnitude", equation 4).
+ * (V - return)^2 / 2, by minibatch Adam or by damped Gauss-Newton ({@link FitSolver}). When the
+ * running statistics of the returns move, the last layer is rescaled so that predictions stay as
+ * they were (van Hasselt et al. 2016, "Learning values across many orders of magnitude", equation 4).
  *
  * Parameters are laid out and initialised as a policy's, with gain 1 in the last layer. As there,
  * `predict` reads an immutable snapshot and may be called while a fit runs on a thread of its own.
