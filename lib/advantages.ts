@@ -1,3 +1,5 @@
+import { estimatorOptionNames, resolveEstimator } from './advantage-estimator.js';
+import type { EstimatorOptions } from './advantage-estimator.js';
 import { addon, callNative } from './addon.js';
 import { toFlags, toFloatArray } from './arrays.js';
 import { TrustRegionError } from './errors.js';
@@ -8,14 +10,13 @@ import {
   requireFinite,
   requireInteger,
   requireLength,
-  requireNumber,
 } from './validate.js';
 
 /**
  * Rewards and values of T steps of E parallel environments. All arrays are time-major: entry
  * `step * E + environment`.
  */
-export interface AdvantageInputs {
+export interface AdvantageInputs extends EstimatorOptions {
   /**
    * Rewards, [T x E].
    */
@@ -49,13 +50,14 @@ export interface AdvantageInputs {
    */
   readonly environments?: number;
   /**
-   * Discount factor, from 0 to 1; 0.99 is usual.
+   * Discount factor, from 0 to 1; 0.99 is usual. No default here.
    */
   readonly gamma: number;
   /**
-   * From 0 (one-step, least variance) to 1 (Monte Carlo, least bias); 0.95 to 0.97 are usual.
+   * Needed by `'gae'`, without a default here, and refused by the others: from 0 (one step, least
+   * variance, most bias) to 1 (reward to go, least bias); 0.95 to 0.97 are usual.
    */
-  readonly lambda: number;
+  readonly lambda?: number;
 }
 
 /**
@@ -63,11 +65,13 @@ export interface AdvantageInputs {
  */
 export interface Advantages {
   /**
-   * How much better than expected each action turned out.
+   * How much better than expected each action turned out; with `'monteCarlo'`, how well its episode
+   * went, as there is no expectation. Not normalised.
    */
   readonly advantages: Float64Array;
   /**
-   * advantages + values: targets for a value function.
+   * Targets for a value function: advantages + values; with `'monteCarlo'`, whose advantages are no
+   * estimate of V(s_t), the discounted rewards to go G_t.
    */
   readonly returns: Float64Array;
 }
@@ -80,20 +84,19 @@ const inputNames: readonly (keyof AdvantageInputs)[] = [
   'finalValues',
   'lastValues',
   'environments',
-  'gamma',
-  'lambda',
+  ...estimatorOptionNames,
 ];
 const none = new Float64Array(0);
 
 /**
- * Generalised advantage estimation (Schulman et al. 2016, "High-dimensional continuous control using
- * generalized advantage estimation", equation 16):
+ * Advantages of the actions of a rollout, by generalised advantage estimation or another
+ * {@link AdvantageEstimator}, which says the equations:
  *
- *     delta_t = r_t + gamma V(s_{t+1}) - V(s_t)
- *     A_t     = delta_t + gamma lambda A_{t+1}
+ *     A_t = delta_t + gamma lambda A_{t+1},  delta_t = r_t + gamma V(s_{t+1}) - V(s_t)
  *
- * with V(s_{t+1}) = 0 after termination and the value of the final observation after truncation,
- * both of which end the sum. Not normalised. One pass over the data, in float64.
+ * Termination, truncation and the end of the rollout end every sum: nothing is worth anything after
+ * termination, and life goes on with the value of the final observation after truncation and with
+ * `lastValues` where the rollout ends. Not normalised. Time linear in the rows, in float64.
  *
  * @throws TrustRegionError `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARGUMENT`, `ERR_SHAPE_MISMATCH`,
  *   `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE`, naming the array and index.
@@ -110,6 +113,17 @@ const none = new Float64Array(0);
  * });
  * console.assert(advantages.join() === '1.75,1.5,1');
  * console.assert(returns.join() === '1.75,1.5,1');
+ *
+ * const whole = computeAdvantages({
+ *   estimator: 'monteCarlo',
+ *   rewards: [1, 1, 1],
+ *   values: [0, 0, 0],
+ *   terminated: [false, false, true],
+ *   truncated: [false, false, false],
+ *   lastValues: [0],
+ *   gamma: 0.5,
+ * });
+ * console.assert(whole.advantages.join() === '1.75,1.75,1.75');
  * ```
  */
 export function computeAdvantages(inputs: AdvantageInputs): Advantages {
@@ -118,8 +132,7 @@ export function computeAdvantages(inputs: AdvantageInputs): Advantages {
     min: 1,
     max: 2 ** 31,
   });
-  const gamma = requireNumber(inputs.gamma, 'gamma', { min: 0, max: 1 });
-  const lambda = requireNumber(inputs.lambda, 'lambda', { min: 0, max: 1 });
+  const estimator = resolveEstimator(inputs, {});
   const rewards = finiteArray(inputs.rewards, 'rewards');
   const rows = rewards.length;
   const steps = rows / environments;
@@ -149,8 +162,7 @@ export function computeAdvantages(inputs: AdvantageInputs): Advantages {
         truncated,
         finalValues,
         lastValues,
-        gamma,
-        lambda,
+        ...estimator,
       },
       advantages,
       returns,

@@ -2,6 +2,7 @@
  * The public face of trustregion: everything that programs may import.
  */
 
+export type { AdvantageEstimator, EstimatorOptions } from './advantage-estimator.js';
 export { computeAdvantages, explainedVariance, normalizeAdvantages } from './advantages.js';
 export type { AdvantageInputs, Advantages } from './advantages.js';
 export { backends } from './backends.js';
@@ -20,6 +21,7 @@ export type { ErrorCode } from './errors.js';
 export { evaluate } from './evaluate.js';
 export type { EvaluateOptions, Evaluation } from './evaluate.js';
 export type { FisherOperator } from './fisher-operator.js';
+export type { FitOptions, FitSolver } from './fit-options.js';
 export { lineSearch } from './line-search.js';
 export type {
   Candidate,
@@ -53,7 +55,7 @@ export type { TrainOptions, TrainProgress, TrainResult } from './train.js';
 export { TRPO } from './trpo.js';
 export type { TrpoOptions, UpdateReason, UpdateSummary } from './trpo.js';
 export { ValueFunction } from './value-function.js';
-export type { FitBatch, FitOptions, FitSummary, ValueFunctionOptions } from './value-function.js';
+export type { FitBatch, FitSummary, ValueFunctionOptions } from './value-function.js';
 export { version } from './version.js';
 
 export { CartPole } from './environments/cart-pole.js';

@@ -176,18 +176,31 @@ export interface NativeValueFunctionConfig {
   readonly observationClip: number;
 }
 
-export interface NativeFitOptions {
-  readonly epochs: number;
-  readonly minibatchSize: number;
-  readonly learningRate: number;
-}
+export type NativeFitOptions =
+  | {
+      readonly solver: 'adam';
+      readonly epochs: number;
+      readonly minibatchSize: number;
+      readonly learningRate: number;
+    }
+  | {
+      readonly solver: 'gaussNewton';
+      readonly iterations: number;
+      readonly cgIterations: number;
+      readonly damping: number;
+    };
 
 export interface NativeFitSummary {
   readonly lossBefore: number;
   readonly lossAfter: number;
   readonly explainedVarianceBefore: number;
   readonly explainedVarianceAfter: number;
+  readonly solver: 'adam' | 'gaussNewton';
   readonly minibatches: number;
+  readonly iterations: number;
+  readonly acceptedSteps: number;
+  readonly products: number;
+  readonly damping: number;
   readonly seconds: number;
 }
 
@@ -219,7 +232,11 @@ export interface NativeAdvantageInputs {
   readonly finalValues: FloatArray;
   readonly lastValues: FloatArray;
   readonly gamma: number;
-  readonly lambda: number;
+  readonly estimator: 'gae' | 'monteCarlo' | 'rewardToGo' | 'nStep';
+  /** Read for 'gae' only. */
+  readonly lambda?: number;
+  /** Read for 'nStep' only. */
+  readonly horizon?: number;
 }
 
 export interface NativeAddon {
@@ -230,7 +247,7 @@ export interface NativeAddon {
   backends(): string[];
   defaultThreads(): number;
 
-  /** GAE; writes advantages and returns, both [steps x environments]. */
+  /** Writes advantages and returns, both [steps x environments]. */
   advantages(inputs: NativeAdvantageInputs, advantages: Float64Array, returns: Float64Array): void;
   normalizeAdvantages(advantages: Float64Array): void;
   explainedVariance(values: FloatArray, returns: FloatArray): number;

@@ -1,4 +1,5 @@
 import { choiceCounts } from './action-layout.js';
+import { estimatorOptionNames, resolveEstimator } from './advantage-estimator.js';
 import { computeAdvantages } from './advantages.js';
 import { toFlags, toFloatArray } from './arrays.js';
 import type { Batch } from './batch.js';
@@ -14,7 +15,6 @@ import {
   requireFinite,
   requireInteger,
   requireLength,
-  requireNumber,
 } from './validate.js';
 import { ValueFunction } from './value-function.js';
 
@@ -34,7 +34,7 @@ const stepNames: readonly (keyof RolloutStep)[] = [
   'truncated',
   'nextObservations',
 ];
-const finishNames: readonly (keyof FinishOptions)[] = ['valueFunction', 'gamma', 'lambda'];
+const finishNames: readonly (keyof FinishOptions)[] = ['valueFunction', ...estimatorOptionNames];
 const mostNumbers = 2 ** 31;
 
 /**
@@ -191,8 +191,7 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
    */
   finish(options: FinishOptions = {}): Batch {
     rejectUnknownOptions(options, finishNames, 'finish options');
-    const gamma = requireNumber(options.gamma ?? 0.99, 'gamma', { min: 0, max: 1 });
-    const lambda = requireNumber(options.lambda ?? 0.97, 'lambda', { min: 0, max: 1 });
+    const estimator = resolveEstimator(options);
     const predict = this.#predictor(options.valueFunction);
     const { environments } = this;
     const { observationSize, actionLength } = this.policy;
@@ -215,8 +214,7 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
       finalValues: this.#finalValues(predict, rows),
       lastValues: this.#lastValues(predict),
       environments,
-      gamma,
-      lambda,
+      ...estimator,
     });
     const actions = this.#actions.slice(0, rows * actionLength);
     const policyVersion = this.#policyVersion;

@@ -1,3 +1,4 @@
+import type { EstimatorOptions } from './advantage-estimator.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
 import type { ValueFunction } from './value-function.js';
@@ -57,18 +58,10 @@ export interface RolloutStep {
 /**
  * How {@link RolloutBuffer.finish} estimates advantages.
  */
-export interface FinishOptions {
+export interface FinishOptions extends EstimatorOptions {
   /**
-   * The baseline. Without one all values are 0, also of what lies beyond a cut: with lambda 1 the
-   * advantages are then the discounted sums of rewards.
+   * The baseline, and the value of what lies beyond a cut. Without one all values are 0: with
+   * `'rewardToGo'` the advantages are then the discounted sums of the rewards in the rollout.
    */
   readonly valueFunction?: ValueFunction;
-  /**
-   * Discount factor, from 0 to 1. Default 0.99.
-   */
-  readonly gamma?: number;
-  /**
-   * The lambda of generalised advantage estimation, from 0 to 1. Default 0.97.
-   */
-  readonly lambda?: number;
 }

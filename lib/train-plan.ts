@@ -1,5 +1,9 @@
+import { estimatorOptionNames, resolveEstimator } from './advantage-estimator.js';
+import type { EstimatorOptions, ResolvedEstimator } from './advantage-estimator.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
+import { resolveFitOptions } from './fit-options.js';
+import type { FitOptions, ResolvedFitOptions } from './fit-options.js';
 import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
@@ -13,15 +17,13 @@ import {
   requireBoolean,
   requireFunction,
   requireInteger,
-  requireNumber,
 } from './validate.js';
-import { resolveFitOptions, ValueFunction } from './value-function.js';
-import type { FitOptions } from './value-function.js';
+import { ValueFunction } from './value-function.js';
 
 /**
  * What {@link train} needs and may be told.
  */
-export interface TrainOptions<Actions extends ActionSpace = ActionSpace> {
+export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends EstimatorOptions {
   /**
    * The policy to improve.
    */
@@ -52,21 +54,13 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> {
    */
   readonly stepsPerUpdate?: number;
   /**
-   * Discount factor, from 0 to 1. Default 0.99.
-   */
-  readonly gamma?: number;
-  /**
-   * The lambda of generalised advantage estimation, from 0 to 1. Default 0.97.
-   */
-  readonly lambda?: number;
-  /**
    * Whether the policy standardises observations by the running mean and variance of those that it
    * was updated on. Default `true`. It learns from a rollout only after the update on that rollout:
    * otherwise the policy would no longer be the one that acted. The critic has its own statistics.
    */
   readonly normalizeObservations?: boolean;
   /**
-   * How to fit the critic, see `ValueFunction.fit`.
+   * How to fit the critic, see `ValueFunction.fit`: by Adam, or by damped Gauss-Newton.
    */
   readonly valueFit?: FitOptions;
   /**
@@ -91,8 +85,7 @@ const optionNames: readonly (keyof TrainOptions)[] = [
   'method',
   'steps',
   'stepsPerUpdate',
-  'gamma',
-  'lambda',
+  ...estimatorOptionNames,
   'normalizeObservations',
   'valueFit',
   'seed',
@@ -107,10 +100,9 @@ export interface TrainPlan {
   readonly environments: readonly Environment[];
   readonly totalSteps: number;
   readonly stepsPerUpdate: number;
-  readonly gamma: number;
-  readonly lambda: number;
+  readonly estimator: ResolvedEstimator;
   readonly normalizeObservations: boolean;
-  readonly valueFit: FitOptions;
+  readonly valueFit: ResolvedFitOptions;
   readonly seed: number;
 }
 
@@ -141,8 +133,7 @@ export function planTraining<Actions extends ActionSpace>(
     environments,
     totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / length) * length,
     stepsPerUpdate,
-    gamma: requireNumber(options.gamma ?? 0.99, 'gamma', { min: 0, max: 1 }),
-    lambda: requireNumber(options.lambda ?? 0.97, 'lambda', { min: 0, max: 1 }),
+    estimator: resolveEstimator(options),
     normalizeObservations: requireBoolean(
       options.normalizeObservations ?? true,
       'normalizeObservations',

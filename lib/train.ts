@@ -149,10 +149,10 @@ export async function train<Actions extends ActionSpace>(
         aborted = true;
         break;
       }
-      const { gamma, lambda } = plan;
-      const batch = buffer.finish(
-        critic === null ? { gamma, lambda } : { gamma, lambda, valueFunction: critic },
-      );
+      const batch = buffer.finish({
+        ...plan.estimator,
+        ...(critic === null ? {} : { valueFunction: critic }),
+      });
       const summary = await method.update(batch);
       const fit = critic === null ? null : await critic.fit(batch, plan.valueFit);
       if (plan.normalizeObservations) {

@@ -288,6 +288,40 @@ export function rejectUnknownOptions(
 }
 
 /**
+ * Checks that options without a meaning beside some other choice were not given, so that nobody
+ * takes them for being in force. `undefined` counts as not given.
+ *
+ * @param choice - What makes them meaningless, for the message: `"estimator 'nStep'"`.
+ * @param nameOf - What the message calls an option. Default its own name.
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT`, naming the first of them.
+ * @example
+ * ```ts
+ * try {
+ *   rejectUnusedOptions({ lambda: 1 }, ['lambda'], "estimator 'nStep'");
+ * } catch (error) {
+ *   console.assert(String(error).endsWith("lambda must be left out with estimator 'nStep', got 1"));
+ * }
+ * ```
+ */
+export function rejectUnusedOptions<Options extends object>(
+  options: Options,
+  unused: readonly (keyof Options & string)[],
+  choice: string,
+  nameOf: (option: string) => string = (option) => option,
+): void {
+  for (const name of unused) {
+    if (options[name] !== undefined) {
+      fail(
+        'ERR_INVALID_ARGUMENT',
+        nameOf(name),
+        `left out with ${choice}`,
+        describe(options[name]),
+      );
+    }
+  }
+}
+
+/**
  * The known name that `word` was probably meant to be: the one at the smallest edit distance, if
  * that is at most 40 % of the longer of the two, upper and lower case taken as equal.
  *

@@ -1,6 +1,8 @@
 import { addon, callNative, fromNative } from './addon.js';
 import { countRows, requireFloatOut, toFloatArray } from './arrays.js';
 import { TrustRegionError } from './errors.js';
+import { resolveFitOptions } from './fit-options.js';
+import type { FitOptions, FitSolver } from './fit-options.js';
 import type { FloatArray, NativeValueFunction } from './native.js';
 import {
   countNetworkParameters,
@@ -13,9 +15,7 @@ import {
   rejectUnknownOptions,
   requireBoolean,
   requireFinite,
-  requireInteger,
   requireLength,
-  requireNumber,
 } from './validate.js';
 
 /**
@@ -32,25 +32,6 @@ export interface ValueFunctionOptions extends NetworkOptions {
    * Default `true`.
    */
   readonly normalizeTargets?: boolean;
-}
-
-/**
- * How {@link ValueFunction.fit} fits.
- */
-export interface FitOptions {
-  /**
-   * Passes over the batch, at least 1. Default 10.
-   */
-  readonly epochs?: number;
-  /**
-   * Rows per gradient step, at least 1; the last minibatch of an epoch has what is left. Default
-   * 128.
-   */
-  readonly minibatchSize?: number;
-  /**
-   * Step size of Adam, greater than 0; 1e-4 to 1e-2 are usual. Default 1e-3.
-   */
-  readonly learningRate?: number;
 }
 
 /**
@@ -89,9 +70,29 @@ export interface FitSummary {
    */
   readonly explainedVarianceAfter: number;
   /**
-   * Gradient steps taken.
+   * How it was fitted.
+   */
+  readonly solver: FitSolver;
+  /**
+   * Gradient steps that `'adam'` took; 0 with another solver.
    */
   readonly minibatches: number;
+  /**
+   * Steps that `'gaussNewton'` tried; 0 with another solver, as in the following.
+   */
+  readonly iterations: number;
+  /**
+   * Those of them that lowered the loss and so were taken.
+   */
+  readonly acceptedSteps: number;
+  /**
+   * Products with the Gauss-Newton matrix.
+   */
+  readonly products: number;
+  /**
+   * Damping at the end, which the next fit by `'gaussNewton'` starts with.
+   */
+  readonly damping: number;
   /**
    * Duration.
    */
@@ -103,30 +104,12 @@ const optionNames: readonly (keyof ValueFunctionOptions)[] = [
   'normalizeObservations',
   'normalizeTargets',
 ];
-const fitOptionNames: readonly (keyof FitOptions)[] = ['epochs', 'minibatchSize', 'learningRate'];
-const largestInteger = 2 ** 31 - 1;
 
 /**
- * Checks how to fit and fills in the defaults.
- *
- * @throws TrustRegionError `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or
- *   `ERR_OUT_OF_RANGE`.
- */
-export function resolveFitOptions(options: FitOptions): Required<FitOptions> {
-  rejectUnknownOptions(options, fitOptionNames, 'fit options');
-  const { epochs = 10, minibatchSize = 128, learningRate = 1e-3 } = options;
-  return {
-    epochs: requireInteger(epochs, 'epochs', { min: 1, max: largestInteger }),
-    minibatchSize: requireInteger(minibatchSize, 'minibatchSize', { min: 1, max: largestInteger }),
-    learningRate: requireNumber(learningRate, 'learningRate', { exclusiveMin: 0 }),
-  };
-}
-
-/**
- * A critic V(observation): a multilayer perceptron with one output, fitted to returns by minibatch
- * Adam (Kingma and Ba 2015) on the mean of (V - return)^2 / 2. When the running statistics of the
- * returns move, the last layer is rescaled so that predictions stay as they were (van Hasselt et
- * al. 2016, "Learning values across many orders of magnitude", equation 4).
+ * A critic V(observation): a multilayer perceptron with one output, fitted to returns on the mean of
+ * (V - return)^2 / 2, by minibatch Adam or by damped Gauss-Newton ({@link FitSolver}). When the
+ * running statistics of the returns move, the last layer is rescaled so that predictions stay as
+ * they were (van Hasselt et al. 2016, "Learning values across many orders of magnitude", equation 4).
  *
  * Parameters are laid out and initialised as a policy's, with gain 1 in the last layer. As there,
  * `predict` reads an immutable snapshot and may be called while a fit runs on a thread of its own.
@@ -227,13 +210,26 @@ export class ValueFunction {
 
   /**
    * Fits to returns. The arrays are not changed and not kept; do not change them before the promise
-   * settles. Adam's moments and the running statistics go on from fit to fit.
+   * settles. Adam's moments, the damping of Gauss-Newton and the running statistics go on from fit to
+   * fit.
    *
    * @param batch - Observations [n x observationSize] and returns [n].
+   * @param options - See {@link FitOptions}. `'adam'` costs `epochs` gradients over the batch;
+   *   `'gaussNewton'` for each of its `iterations` a gradient and `cgIterations` products with G, each
+   *   of about two gradients.
    * @returns How it went; V is the new one as soon as the promise settles.
    * @throws TrustRegionError (the promise rejects) `ERR_BUSY` while another fit runs;
    *   `ERR_UNKNOWN_OPTION` or `ERR_OUT_OF_RANGE` for a bad option; `ERR_NOT_FINITE` also if the
    *   parameters diverge; and as for every method. V then stays as it was.
+   * @example
+   * ```ts
+   * const valueFunction = new ValueFunction({ observationSize: 1, hidden: [16], seed: 1 });
+   * const observations = Float32Array.from({ length: 256 }, (_, row) => row / 128 - 1);
+   * const returns = observations.map((x) => x * x);
+   * const fit = await valueFunction.fit({ observations, returns },
+   *   { solver: 'gaussNewton', iterations: 10, damping: 1e-3 });
+   * console.assert(fit.acceptedSteps > 0 && fit.explainedVarianceAfter > 0.9);
+   * ```
    */
   async fit(batch: FitBatch, options: FitOptions = {}): Promise<FitSummary> {
     const native = this.#openIdle('fit()');

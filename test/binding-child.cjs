@@ -28,7 +28,7 @@ const update = {
   lineSearch: { maxKl: 0.01, backtrackFactor: 0.8, maxBacktracks: 15, acceptRatio: 0.1 },
   normalizeAdvantages: true,
 };
-const fit = { epochs: 50, minibatchSize: 128, learningRate: 1e-3 };
+const fit = { solver: 'adam', epochs: 50, minibatchSize: 128, learningRate: 1e-3 };
 const network = { observationSize: 4, activation: 'tanh', seed: 1, backend: '', threads: 2 };
 
 function makePolicy(hidden = [32]) {

@@ -57,7 +57,7 @@ export const update: NativeTrpoOptions = {
   lineSearch,
   normalizeAdvantages: true,
 };
-export const fit = { epochs: 2, minibatchSize: 8, learningRate: 1e-3 };
+export const fit = { solver: 'adam', epochs: 2, minibatchSize: 8, learningRate: 1e-3 } as const;
 
 export function makeBatch(count = rows) {
   return {

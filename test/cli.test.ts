@@ -225,6 +225,38 @@ describe('trustregion train', () => {
     });
   });
 
+  test('estimates advantages and fits the critic in other ways', async () => {
+    const outcome = await run(
+      ...small,
+      '--estimator',
+      'nStep',
+      '--horizon',
+      '8',
+      '--value-solver',
+      'gaussNewton',
+      '--value-cg-iterations',
+      '5',
+      '--out',
+      'other',
+    );
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    const { train, valueFunction } = JSON.parse(read('other', 'config.json'));
+    expect(train).toEqual({
+      steps: 1500,
+      stepsPerUpdate: 500,
+      estimator: 'nStep',
+      gamma: 0.99,
+      horizon: 8,
+      normalizeObservations: true,
+    });
+    expect(valueFunction.fit).toEqual({
+      solver: 'gaussNewton',
+      iterations: 2,
+      cgIterations: 5,
+      damping: 0.03,
+    });
+  });
+
   test('never overwrites a run', async () => {
     const tiny = [
       'train',
@@ -344,6 +376,22 @@ describe('wrong usage', () => {
     [
       'train CartPole-v1 --initial-log-std 0',
       /initialLogStd must be left out for discrete actions/,
+    ],
+    [
+      'train CartPole-v1 --estimator monteCarlo --lambda 0.9',
+      /lambda must be left out with estimator 'monteCarlo', got 0.9/,
+    ],
+    [
+      'train CartPole-v1 --estimator nStep',
+      /horizon must be an integer from 1 to 2147483648, got undefined/,
+    ],
+    [
+      'train CartPole-v1 --value-damping 1',
+      /--value-damping must be left out with --value-solver 'adam', got 1/,
+    ],
+    [
+      'train CartPole-v1 --value-solver gaussNewton --value-epochs 3',
+      /--value-epochs must be left out with --value-solver 'gaussNewton', got 3/,
     ],
     ['evaluate', /one run folder is needed, got 0/],
     ['evaluate a --episodes 0', /--episodes must be an integer of at least 1/],

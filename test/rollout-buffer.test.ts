@@ -140,6 +140,9 @@ describe('RolloutBuffer', () => {
         truncated: false,
       });
     }
+    const whole = rollouts.finish({ estimator: 'monteCarlo', gamma: 0.5 });
+    expect(Array.from(whole.advantages)).toEqual([3, 3, 3]);
+    expect(Array.from(whole.returns ?? [])).toEqual([3, 4, 4]);
     const batch = rollouts.finish({ gamma: 0.5, lambda: 1 });
     expect(Array.from(batch.returns ?? [])).toEqual([3, 4, 4]);
     expect(Array.from(batch.advantages)).toEqual([3, 4, 4]);

@@ -8,6 +8,7 @@ import { train } from '../lib/train.js';
 import type { TrainOptions, TrainProgress } from '../lib/train.js';
 import { TRPO } from '../lib/trpo.js';
 import { ValueFunction } from '../lib/value-function.js';
+import { bitsOf } from './helpers.js';
 import { Script } from './script-environment.js';
 
 const makePolicy = (options: { threads?: number; seed?: number } = {}) =>
@@ -175,6 +176,37 @@ describe('train', () => {
     expect(valueFunction.version).toBe(version + 2);
   });
 
+  test('fits the critic by the solver that it is told', async () => {
+    const fits: unknown[] = [];
+    await train(
+      scriptRun(new Script(), {
+        valueFit: { solver: 'gaussNewton', iterations: 3, cgIterations: 2 },
+        onUpdate: ({ fit }: TrainProgress) => void fits.push(fit),
+      }),
+    );
+    expect(fits).toHaveLength(2);
+    expect(fits[0]).toMatchObject({ solver: 'gaussNewton', iterations: 3, products: 6 });
+  });
+
+  test('estimates advantages as it is told', async () => {
+    const policies = await Promise.all(
+      [
+        {},
+        { estimator: 'gae', lambda: 0.97 },
+        { estimator: 'rewardToGo' },
+        { estimator: 'monteCarlo' },
+        { estimator: 'nStep', horizon: 2 },
+      ].map(async (estimator) => {
+        const run = scriptRun(new Script(), { ...estimator, gamma: 0.9 });
+        await train(run);
+        return bitsOf(run.policy.getParameters());
+      }),
+    );
+    const [byDefault, gae, ...others] = policies;
+    expect(gae).toBe(byDefault);
+    expect(new Set([gae, ...others]).size).toBe(4);
+  });
+
   test('ends after the update at hand when aborted there', async () => {
     const controller = new AbortController();
     const result = await train(
@@ -319,6 +351,12 @@ describe('train', () => {
     [{ steps: undefined }, 'ERR_INVALID_ARGUMENT', /^steps must be .* got undefined/],
     [{ gamma: 1.1 }, 'ERR_OUT_OF_RANGE', /^gamma/],
     [{ lambda: NaN }, 'ERR_NOT_FINITE', /^lambda/],
+    [{ estimator: 'nSteps' }, 'ERR_UNKNOWN_OPTION', /^estimator .* did you mean 'nStep'/],
+    [
+      { estimator: 'nStep', horizon: 5, lambda: 1 },
+      'ERR_INVALID_ARGUMENT',
+      /^lambda must be left out with estimator 'nStep', got 1/,
+    ],
     [{ seed: -1 }, 'ERR_OUT_OF_RANGE', /^seed/],
     [{ policy: undefined }, 'ERR_INVALID_ARGUMENT', /^policy must be a Policy, got undefined/],
     [{ valueFunction: 3 }, 'ERR_INVALID_ARGUMENT', /^valueFunction/],
@@ -328,6 +366,11 @@ describe('train', () => {
       /^valueFunction must have the policy's observationSize 2, got 3/,
     ],
     [{ valueFit: { epoch: 3 } }, 'ERR_UNKNOWN_OPTION', /did you mean 'epochs'/],
+    [
+      { valueFit: { solver: 'gaussNewton', epochs: 3 } },
+      'ERR_INVALID_ARGUMENT',
+      /^epochs must be left out with solver 'gaussNewton', got 3/,
+    ],
     [{ onUpdate: 3 }, 'ERR_INVALID_ARGUMENT', /^onUpdate/],
     [{ signal: 3 }, 'ERR_INVALID_ARGUMENT', /^signal/],
     [{ normalizeObservations: 1 }, 'ERR_INVALID_ARGUMENT', /^normalizeObservations/],

@@ -214,6 +214,22 @@ describe('names', () => {
     expect(validate.nearestName('a', [])).toBeUndefined();
   });
 
+  test('rejectUnusedOptions', () => {
+    const unused = ['a', 'b'] as const;
+    const options: { a?: number; b?: number; c?: number } = { c: 1 };
+    expect(() => validate.rejectUnusedOptions(options, unused, 'choice')).not.toThrow();
+    expectError(
+      () => validate.rejectUnusedOptions({ ...options, b: 2 }, unused, 'choice'),
+      'ERR_INVALID_ARGUMENT',
+      'b must be left out with choice, got 2',
+    );
+    expectError(
+      () => validate.rejectUnusedOptions({ ...options, a: 3 }, unused, 'x', (name) => `--${name}`),
+      'ERR_INVALID_ARGUMENT',
+      '--a must be left out with x, got 3',
+    );
+  });
+
   test('rejectUnknownOptions', () => {
     const known = ['maxKl', 'damping'];
     expect(() => validate.rejectUnknownOptions({ maxKl: 1 }, known, 'TRPO options')).not.toThrow();

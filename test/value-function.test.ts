@@ -52,7 +52,14 @@ describe.each(['reference', 'cpu'])('fit on the %s backend', (backend) => {
     expect(summary.explainedVarianceBefore).toBeCloseTo(explainedVariance(before, returns), 9);
     expect(summary.explainedVarianceAfter).toBeCloseTo(explainedVariance(after, returns), 9);
     expect(summary.explainedVarianceAfter).toBeGreaterThan(0.95);
-    expect(summary.minibatches).toBe(100 * 8);
+    expect(summary).toMatchObject({
+      solver: 'adam',
+      minibatches: 100 * 8,
+      iterations: 0,
+      acceptedSteps: 0,
+      products: 0,
+      damping: 0,
+    });
     expect(summary.seconds).toBeGreaterThan(0);
     expect(valueFunction.version).toBe(1);
   });
@@ -63,6 +70,46 @@ describe.each(['reference', 'cpu'])('fit on the %s backend', (backend) => {
         const valueFunction = new ValueFunction({ ...options, threads });
         await valueFunction.fit(makeData());
         await valueFunction.fit(makeData());
+        return bitsOf(valueFunction.getParameters());
+      }),
+    );
+    expect(results[1]).toBe(results[0]);
+  });
+
+  test('learns by Gauss-Newton, from its own damping on', async () => {
+    const { observations, returns } = makeData();
+    const valueFunction = new ValueFunction(options);
+    const how = { solver: 'gaussNewton', damping: 1e-3 } as const;
+    const before = valueFunction.predict(observations);
+    const first = await valueFunction.fit({ observations, returns }, { ...how, iterations: 20 });
+    expect(first).toMatchObject({
+      solver: 'gaussNewton',
+      minibatches: 0,
+      iterations: 20,
+      products: 200,
+    });
+    expect(first.acceptedSteps).toBeGreaterThan(10);
+    expect(first.damping).toBeGreaterThanOrEqual(1e-3);
+    const after = valueFunction.predict(observations);
+    expect(relativeError([first.lossBefore], [meanLoss(before, returns)])).toBeLessThan(1e-9);
+    expect(relativeError([first.lossAfter], [meanLoss(after, returns)])).toBeLessThan(1e-9);
+    expect(first.explainedVarianceAfter).toBeGreaterThan(0.95);
+    // The same rows again: their statistics stay where they are.
+    const second = await valueFunction.fit({ observations, returns }, { ...how, iterations: 1 });
+    expect(second.lossBefore).toBe(first.lossAfter);
+    expect(second.lossAfter).toBeLessThanOrEqual(second.lossBefore);
+    // A higher least damping takes effect at once.
+    const third = await valueFunction.fit({ observations, returns }, { ...how, damping: 1e3 });
+    expect(third.damping).toBeGreaterThanOrEqual(1e3);
+  });
+
+  test('is repeatable by Gauss-Newton too, also in turns with Adam', async () => {
+    const results = await Promise.all(
+      [1, 2].map(async (threads) => {
+        const valueFunction = new ValueFunction({ ...options, threads });
+        await valueFunction.fit(makeData(), { solver: 'gaussNewton' });
+        await valueFunction.fit(makeData(), { solver: 'adam', epochs: 1 });
+        await valueFunction.fit(makeData(), { solver: 'gaussNewton' });
         return bitsOf(valueFunction.getParameters());
       }),
     );
@@ -125,6 +172,23 @@ test('a fit that diverges is an error and changes nothing', async () => {
   );
   expect(bitsOf(valueFunction.predict([0.5, 0.5]))).toBe(before);
   expect(valueFunction.version).toBe(0);
+  expect(valueFunction.busy).toBe(false);
+});
+
+test('a fit by Gauss-Newton from parameters too large to start is one too', async () => {
+  const valueFunction = new ValueFunction({
+    observationSize: 2,
+    hidden: [8],
+    activation: 'relu',
+    backend: 'cpu',
+  });
+  valueFunction.setParameters(new Float32Array(valueFunction.parameterCount).fill(1e30));
+  await expectRejection(
+    valueFunction.fit(makeData(), { solver: 'gaussNewton' }),
+    'ERR_NOT_FINITE',
+    /^the parameters must give finite values at the start of a fit, got a loss of/,
+  );
+  expect(valueFunction.version).toBe(1);
   expect(valueFunction.busy).toBe(false);
 });
 

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ResolvedEstimator } from '../advantage-estimator.js';
 import { TrustRegionError } from '../errors.js';
+import type { ResolvedFitOptions } from '../fit-options.js';
 import type { ActionSpace } from '../spaces.js';
 import type { TRPO } from '../trpo.js';
 import { describe, requireInteger, requireString } from '../validate.js';
-import type { FitOptions } from '../value-function.js';
 
 /**
  * Everything that decided a run: the content of `config.json`.
@@ -18,10 +19,8 @@ export interface RunConfig {
   readonly train: {
     readonly steps: number;
     readonly stepsPerUpdate: number;
-    readonly gamma: number;
-    readonly lambda: number;
     readonly normalizeObservations: boolean;
-  };
+  } & ResolvedEstimator;
   readonly methodOptions: TRPO['options'];
   readonly policy: {
     readonly observationSize: number;
@@ -35,7 +34,7 @@ export interface RunConfig {
   readonly valueFunction: {
     readonly hidden: readonly number[];
     readonly activation: string;
-    readonly fit: FitOptions;
+    readonly fit: ResolvedFitOptions;
     readonly seed: number;
   };
   readonly evaluation: { readonly episodes: number; readonly seed: number };

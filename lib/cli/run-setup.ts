@@ -1,18 +1,22 @@
+import { resolveEstimator } from '../advantage-estimator.js';
 import type { Environment } from '../environments/environment.js';
 import { makeEnvironment } from '../environments/registry.js';
 import type { EnvironmentName } from '../environments/registry.js';
+import { resolveFitOptions } from '../fit-options.js';
+import type { FitOptions, ResolvedFitOptions } from '../fit-options.js';
 import { Policy } from '../policy.js';
 import { deriveSeeds } from '../seeds.js';
 import { TRPO } from '../trpo.js';
 import type { TrpoOptions } from '../trpo.js';
 import { ValueFunction } from '../value-function.js';
 import { version } from '../version.js';
-import { pick } from './arguments.js';
+import { kebabCase, pick } from './arguments.js';
 import type { OptionValues } from './arguments.js';
 import { runFormat, runFormatVersion } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 import { presetOf } from './tasks.js';
-import { methodOptions } from './train-options.js';
+import type { TaskPreset } from './tasks.js';
+import { criticOptions, methodOptions } from './train-options.js';
 import type { trainOptions } from './train-options.js';
 
 /**
@@ -68,8 +72,7 @@ export async function prepareRun(
     train: {
       steps: values.steps ?? preset.steps,
       stepsPerUpdate: values.stepsPerUpdate ?? preset.stepsPerUpdate,
-      gamma: values.gamma ?? preset.gamma,
-      lambda: values.lambda ?? preset.lambda,
+      ...resolveEstimator(pick(values, ['estimator', 'gamma', 'lambda', 'horizon']), preset),
       normalizeObservations: values.normalizeObservations ?? true,
     },
     methodOptions: method.options,
@@ -85,11 +88,7 @@ export async function prepareRun(
     valueFunction: {
       hidden: network.hidden,
       activation: network.activation,
-      fit: {
-        epochs: values.valueEpochs ?? preset.valueEpochs,
-        minibatchSize: values.valueMinibatchSize ?? preset.valueMinibatchSize,
-        learningRate: values.valueLearningRate ?? preset.valueLearningRate,
-      },
+      fit: fitOptionsOf(values, preset),
       seed: seeds.valueFunction,
     },
     evaluation: { episodes: values.evaluationEpisodes ?? 10, seed: seeds.evaluation },
@@ -98,6 +97,26 @@ export async function prepareRun(
     platform: `${process.platform}-${process.arch}`,
   };
   return { config, environment, policy, critic, method };
+}
+
+/** `valueEpochs` is `epochs`, and so on. What the task has a setting of belongs to Adam. */
+function fitOptionsOf(
+  values: OptionValues<typeof trainOptions>,
+  preset: TaskPreset,
+): ResolvedFitOptions {
+  const names = Object.keys(criticOptions) as (keyof typeof criticOptions)[];
+  const given = pick(
+    values.valueSolver === 'gaussNewton' ? values : { ...preset, ...values },
+    names,
+  );
+  const options = Object.entries(given).map(([key, value]) => {
+    const [first = '', ...rest] = key.slice('value'.length);
+    return [first.toLowerCase() + rest.join(''), value];
+  });
+  return resolveFitOptions(
+    Object.fromEntries(options) as FitOptions,
+    (name) => `--value-${kebabCase(name)}`,
+  );
 }
 
 function methodOptionsOf(values: OptionValues<typeof trainOptions>): TrpoOptions {

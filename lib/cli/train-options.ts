@@ -1,4 +1,6 @@
+import { advantageEstimators } from '../advantage-estimator.js';
 import { environmentNames } from '../environments/registry.js';
+import { fitSolvers } from '../fit-options.js';
 import {
   flag,
   integer,
@@ -33,8 +35,10 @@ const runOptions = {
 
 const rolloutOptions = {
   stepsPerUpdate: integer('environment steps per update (by task)', { min: 1 }),
+  estimator: oneOf('of the advantages (gae)', advantageEstimators),
   gamma: number('discount factor (by task)', { min: 0, max: 1 }),
-  lambda: number('lambda of generalised advantage estimation (by task)', { min: 0, max: 1 }),
+  lambda: number('of estimator gae (by task)', { min: 0, max: 1 }),
+  horizon: integer('rewards that estimator nStep sums', { min: 1 }),
   normalizeObservations: onByDefault('leave observations as the environment gives them'),
 };
 
@@ -72,10 +76,17 @@ const networkOptions = {
   threads: integer('threads to compute with (TRUSTREGION_THREADS or all)', { min: 1, max: 64 }),
 };
 
-const criticOptions = {
-  valueEpochs: integer('passes over a rollout (by task)', { min: 1 }),
-  valueMinibatchSize: integer('rows per step of Adam (by task)', { min: 1 }),
-  valueLearningRate: number('of Adam (by task)', { exclusiveMin: 0 }),
+/**
+ * Options of `ValueFunction.fit`, by their names there with `value` before them.
+ */
+export const criticOptions = {
+  valueSolver: oneOf('how to minimise its loss (adam)', fitSolvers),
+  valueEpochs: integer('passes of adam over a rollout (by task)', { min: 1 }),
+  valueMinibatchSize: integer('rows per step of adam (by task)', { min: 1 }),
+  valueLearningRate: number('of adam (by task)', { exclusiveMin: 0 }),
+  valueIterations: integer('steps that gaussNewton tries (2)', { min: 1 }),
+  valueCgIterations: integer('of conjugate gradients in each, at most (10)', { min: 1 }),
+  valueDamping: number('least damping of gaussNewton (0.03)', { exclusiveMin: 0 }),
 };
 
 /**

@@ -32,8 +32,7 @@ void advantages(const Napi::CallbackInfo& info) {
   AdvantageInputs inputs;
   inputs.steps = options.count("steps", 0, kMaxRows);
   inputs.environments = options.count("environments", 1, kMaxRows);
-  const double gamma = options.number("gamma");
-  const double lambda = options.number("lambda");
+  const AdvantageOptions how = readAdvantageOptions(options);
   const napi_value rewards = options.value("rewards");
   const napi_value values = options.value("values");
   const napi_value terminated = options.value("terminated");
@@ -47,8 +46,8 @@ void advantages(const Napi::CallbackInfo& info) {
   inputs.truncated = readBytes(env, truncated, "truncated");
   inputs.finalValues = readFloats(env, finalValues, "finalValues");
   inputs.lastValues = readFloats(env, lastValues, "lastValues");
-  generalizedAdvantageEstimation(inputs, gamma, lambda, readDoubles(env, info[1], "advantages"),
-                                 readDoubles(env, info[2], "returns"));
+  estimateAdvantages(inputs, how, readDoubles(env, info[1], "advantages"),
+                     readDoubles(env, info[2], "returns"));
 }
 
 void normalizeAdvantagesInPlace(const Napi::CallbackInfo& info) {

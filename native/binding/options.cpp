@@ -73,8 +73,31 @@ TrpoOptions readTrpoOptions(const Options& options) {
   return result;
 }
 
+AdvantageOptions readAdvantageOptions(const Options& options) {
+  AdvantageOptions result;
+  result.estimator = options.choice<AdvantageEstimator>(
+      "estimator", {{"gae", AdvantageEstimator::gae},
+                    {"monteCarlo", AdvantageEstimator::monteCarlo},
+                    {"rewardToGo", AdvantageEstimator::rewardToGo},
+                    {"nStep", AdvantageEstimator::nStep}});
+  result.gamma = options.number("gamma");
+  if (result.estimator == AdvantageEstimator::gae) result.lambda = options.number("lambda");
+  if (result.estimator == AdvantageEstimator::nStep) {
+    result.horizon = options.count("horizon", 1, kMaxRows);
+  }
+  return result;
+}
+
 FitOptions readFitOptions(const Options& options) {
   FitOptions result;
+  result.solver = options.choice<FitSolver>(
+      "solver", {{"adam", FitSolver::adam}, {"gaussNewton", FitSolver::gaussNewton}});
+  if (result.solver == FitSolver::gaussNewton) {
+    result.gaussNewton.iterations = options.integer("iterations");
+    result.gaussNewton.cgIterations = options.integer("cgIterations");
+    result.gaussNewton.damping = options.number("damping");
+    return result;
+  }
   result.epochs = options.integer("epochs");
   result.minibatchSize = options.count("minibatchSize", 1, kMaxInteger);
   result.learningRate = options.number("learningRate");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "binding/arguments.h"
+#include "core/advantages.h"
 #include "core/conjugate_gradient.h"
 #include "core/line_search.h"
 #include "core/policy.h"
@@ -18,6 +19,7 @@ ValueFunctionConfig readValueFunctionConfig(napi_env env, napi_value config);
 ConjugateGradientOptions readConjugateGradientOptions(const Options& options);
 LineSearchOptions readLineSearchOptions(const Options& options);
 TrpoOptions readTrpoOptions(const Options& options);
+AdvantageOptions readAdvantageOptions(const Options& options);
 FitOptions readFitOptions(const Options& options);
 Evaluation readEvaluation(const Options& evaluation);
 

@@ -95,7 +95,12 @@ Napi::Object toObject(Napi::Env env, const FitSummary& summary) {
   object["lossAfter"] = summary.lossAfter;
   object["explainedVarianceBefore"] = summary.explainedVarianceBefore;
   object["explainedVarianceAfter"] = summary.explainedVarianceAfter;
+  object["solver"] = summary.solver == FitSolver::adam ? "adam" : "gaussNewton";
   object["minibatches"] = static_cast<double>(summary.minibatches);
+  object["iterations"] = static_cast<double>(summary.gaussNewton.iterations);
+  object["acceptedSteps"] = static_cast<double>(summary.gaussNewton.acceptedSteps);
+  object["products"] = static_cast<double>(summary.gaussNewton.products);
+  object["damping"] = summary.gaussNewton.damping;
   object["seconds"] = summary.seconds;
   return object;
 }

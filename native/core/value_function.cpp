@@ -57,7 +57,7 @@ ValueFunction::ValueFunction(const ValueFunctionConfig& config)
       state_{nullptr, RunningNormalizer(config.observationSize, config.observationClip),
              // Targets are never clipped.
              RunningNormalizer(1, HUGE_VAL), Adam(layout_.parameterCount()),
-             Random(config.seed, kShufflingStream)} {
+             Random(config.seed, kShufflingStream), 0} {
   std::vector<double> parameters(layout_.parameterCount());
   Random random(config.seed, kInitializationStream);
   initializeOrthogonal(layout_, 1, random, parameters);
@@ -112,6 +112,29 @@ void ValueFunction::setParameters(NumberSpan parameters) {
       makeSnapshot(old.version + 1, std::move(values), old.scaling, old.targetMean, old.targetStd);
 }
 
+int64_t ValueFunction::fitByAdam(ValueFunctionState& state, const LeastSquares& problem,
+                                 const FitOptions& options, std::span<double> parameters) const {
+  const size_t rows = problem.targets.size();
+  const auto regression = backend_->makeRegressionProblem(
+      layout_, problem.observations, problem.targets, rows, problem.scaling, threads_);
+  std::vector<uint32_t> order(rows);
+  std::iota(order.begin(), order.end(), 0U);
+  std::vector<double> gradient(parameters.size());
+  int64_t minibatches = 0;
+  for (int epoch = 0; epoch < options.epochs; epoch++) {
+    for (size_t i = rows; i > 1; i--) {  // Fisher and Yates
+      std::swap(order[i - 1], order[state.shuffling.below(i)]);
+    }
+    for (size_t first = 0; first < rows; first += options.minibatchSize) {
+      const size_t count = std::min(options.minibatchSize, rows - first);
+      regression->lossGradient(parameters, std::span(order).subspan(first, count), gradient);
+      state.adam.step(gradient, options.learningRate, parameters);
+      minibatches++;
+    }
+  }
+  return minibatches;
+}
+
 FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan observations,
                                      NumberSpan targets, const FitOptions& options) const {
   const auto start = std::chrono::steady_clock::now();
@@ -150,21 +173,14 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
 
   std::vector<double> scaledTargets(rows);
   for (size_t i = 0; i < rows; i++) scaledTargets[i] = (wanted[i] - target.mean) / target.std;
-  const auto problem = backend_->makeRegressionProblem(layout_, observations, scaledTargets, rows,
-                                                       scaling, threads_);
-  std::vector<uint32_t> order(rows);
-  std::iota(order.begin(), order.end(), 0U);
-  std::vector<double> gradient(parameters.size());
-  for (int epoch = 0; epoch < options.epochs; epoch++) {
-    for (size_t i = rows; i > 1; i--) {  // Fisher and Yates
-      std::swap(order[i - 1], order[state.shuffling.below(i)]);
-    }
-    for (size_t first = 0; first < rows; first += options.minibatchSize) {
-      const size_t count = std::min(options.minibatchSize, rows - first);
-      problem->lossGradient(parameters, std::span(order).subspan(first, count), gradient);
-      state.adam.step(gradient, options.learningRate, parameters);
-      summary.minibatches++;
-    }
+  const LeastSquares problem{layout_, observations, scaledTargets, scaling};
+  summary.solver = options.solver;
+  if (options.solver == FitSolver::gaussNewton) {
+    summary.gaussNewton =
+        gaussNewton(problem, *backend_, options.gaussNewton, state.damping, threads_, parameters);
+    state.damping = summary.gaussNewton.damping;
+  } else {
+    summary.minibatches = fitByAdam(state, problem, options, parameters);
   }
   backend_->roundParameters(parameters);
   NumberSpan(parameters.data(), parameters.size()).requireFinite("parameters after the fit");

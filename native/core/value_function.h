@@ -7,6 +7,7 @@
 
 #include "core/adam.h"
 #include "core/backend.h"
+#include "core/gauss_newton.h"
 #include "core/mlp_layout.h"
 #include "core/normalizer.h"
 #include "core/random.h"
@@ -25,10 +26,14 @@ struct ValueFunctionConfig {
   double observationClip = 10;
 };
 
+enum class FitSolver { adam, gaussNewton };
+
 struct FitOptions {
-  int epochs = 10;
+  FitSolver solver = FitSolver::adam;
+  int epochs = 10;  // of Adam, as the next two
   size_t minibatchSize = 128;
   double learningRate = 1e-3;
+  GaussNewtonOptions gaussNewton = {};
 };
 
 struct FitSummary {
@@ -36,7 +41,9 @@ struct FitSummary {
   double lossAfter = 0;
   double explainedVarianceBefore = 0;  // of the targets, by the predictions
   double explainedVarianceAfter = 0;
-  int64_t minibatches = 0;
+  FitSolver solver = FitSolver::adam;
+  int64_t minibatches = 0;         // gradient steps of Adam
+  GaussNewtonSummary gaussNewton;  // zeros after Adam
   double seconds = 0;
 };
 
@@ -57,9 +64,11 @@ struct ValueFunctionState {
   RunningNormalizer targets;  // of one feature
   Adam adam;
   Random shuffling;
+  double damping = 0;  // where Gauss-Newton's last fit ended; 0 before the first
 };
 
-// A critic: an MLP with one output fitted to returns by minibatch Adam. Observations and targets
+// A critic: an MLP with one output fitted to returns by minibatch Adam or by damped Gauss-Newton on
+// the whole batch. Observations and targets
 // are standardised by running statistics of everything fitted so far; when the statistics of the
 // targets move, the last layer is rescaled so that predictions stay as they were (van Hasselt et
 // al. 2016, "Learning values across many orders of magnitude", equation 4).
@@ -86,6 +95,9 @@ class ValueFunction {
                                                     std::vector<double> parameters,
                                                     const ObservationScaling& scaling,
                                                     double targetMean, double targetStd) const;
+  // Passes of minibatches over the rows; returns their number.
+  int64_t fitByAdam(ValueFunctionState& state, const LeastSquares& problem,
+                    const FitOptions& options, std::span<double> parameters) const;
   void predictWith(const ValueSnapshot& snapshot, NumberSpan observations, double* values,
                    Network::Workspace& workspace) const;
 

@@ -41,6 +41,49 @@ describe('functions', () => {
       'gamma must be a number from 0 to 1, got undefined',
     ],
     [
+      'computeAdvantages without lambda',
+      advantages({ lambda: undefined }),
+      'ERR_INVALID_ARGUMENT',
+      'lambda must be a number from 0 to 1, got undefined',
+    ],
+    [
+      'computeAdvantages estimator',
+      advantages({ estimator: 'montecarlo' }),
+      'ERR_UNKNOWN_OPTION',
+      "estimator must be one of 'gae', 'monteCarlo', 'rewardToGo', 'nStep', " +
+        `got the string "montecarlo"; did you mean 'monteCarlo'?`,
+    ],
+    [
+      'computeAdvantages lambda without gae',
+      advantages({ estimator: 'monteCarlo' }),
+      'ERR_INVALID_ARGUMENT',
+      "lambda must be left out with estimator 'monteCarlo', got 1",
+    ],
+    [
+      'computeAdvantages horizon without nStep',
+      advantages({ horizon: 5 }),
+      'ERR_INVALID_ARGUMENT',
+      "horizon must be left out with estimator 'gae', got 5",
+    ],
+    [
+      'computeAdvantages nStep without horizon',
+      advantages({ estimator: 'nStep', lambda: undefined }),
+      'ERR_INVALID_ARGUMENT',
+      'horizon must be an integer from 1 to 2147483648, got undefined',
+    ],
+    [
+      'computeAdvantages horizon 0',
+      advantages({ estimator: 'nStep', lambda: undefined, horizon: 0 }),
+      'ERR_OUT_OF_RANGE',
+      'horizon must be an integer from 1 to 2147483648, got 0',
+    ],
+    [
+      'computeAdvantages fractional horizon',
+      advantages({ estimator: 'nStep', lambda: undefined, horizon: 1.5 }),
+      'ERR_OUT_OF_RANGE',
+      'horizon must be an integer from 1 to 2147483648, got 1.5',
+    ],
+    [
       'computeAdvantages misspelt',
       advantages({ value: [] }),
       'ERR_UNKNOWN_OPTION',

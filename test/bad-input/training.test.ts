@@ -266,6 +266,49 @@ describe('ValueFunction', () => {
       'ERR_OUT_OF_RANGE',
       'learningRate must be a number greater than 0, got 0',
     ],
+    [
+      'solver',
+      { observations: [1, 2], returns: [1] },
+      { solver: 'gaussnewton' },
+      'ERR_UNKNOWN_OPTION',
+      "solver must be one of 'adam', 'gaussNewton', " +
+        `got the string "gaussnewton"; did you mean 'gaussNewton'?`,
+    ],
+    [
+      'epochs of gaussNewton',
+      { observations: [1, 2], returns: [1] },
+      { solver: 'gaussNewton', epochs: 1 },
+      'ERR_INVALID_ARGUMENT',
+      "epochs must be left out with solver 'gaussNewton', got 1",
+    ],
+    [
+      'iterations of adam',
+      { observations: [1, 2], returns: [1] },
+      { iterations: 1 },
+      'ERR_INVALID_ARGUMENT',
+      "iterations must be left out with solver 'adam', got 1",
+    ],
+    [
+      'iterations',
+      { observations: [1, 2], returns: [1] },
+      { solver: 'gaussNewton', iterations: 0 },
+      'ERR_OUT_OF_RANGE',
+      'iterations must be an integer from 1',
+    ],
+    [
+      'cgIterations',
+      { observations: [1, 2], returns: [1] },
+      { solver: 'gaussNewton', cgIterations: '10' },
+      'ERR_INVALID_ARGUMENT',
+      'cgIterations must be an integer from 1 to 2147483647, got the string "10"',
+    ],
+    [
+      'damping',
+      { observations: [1, 2], returns: [1] },
+      { solver: 'gaussNewton', damping: 0 },
+      'ERR_OUT_OF_RANGE',
+      'damping must be a number greater than 0, got 0',
+    ],
   ])('fit: %s', async (_name, batch, options, code, sentence) => {
     await expectRejection(valueFunction.fit(wrong(batch), wrong(options)), code, sentence);
     expect(valueFunction.version).toBe(0);
@@ -330,6 +373,18 @@ describe('RolloutBuffer', () => {
       () => filled().finish({ gamma: 1.1 }),
       'ERR_OUT_OF_RANGE',
       'gamma must be a number from 0 to 1, got 1.1',
+    ],
+    [
+      'finish estimator',
+      () => filled().finish({ estimator: 'rewardToGo', lambda: 0.9 }),
+      'ERR_INVALID_ARGUMENT',
+      "lambda must be left out with estimator 'rewardToGo', got 0.9",
+    ],
+    [
+      'finish horizon',
+      () => filled().finish({ estimator: 'nStep' }),
+      'ERR_INVALID_ARGUMENT',
+      'horizon must be an integer from 1 to 2147483648, got undefined',
     ],
     [
       'finish valueFunction',

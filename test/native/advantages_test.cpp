@@ -7,63 +7,12 @@
 #include <numeric>
 
 #include "core/random.h"
-#include "guarded.h"
-#include "problems.h"
+#include "rollout.h"
 
 namespace trustregion::test {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-// Owns what an AdvantageInputs points to.
-struct Rollout {
-  Rollout(size_t stepCount, size_t environmentCount, uint64_t seed = 1)
-      : steps(stepCount),
-        environments(environmentCount),
-        terminated(stepCount * environmentCount),
-        truncated(stepCount * environmentCount) {
-    Random random(seed);
-    rewards = normals(steps * environments, random);
-    values = normals(steps * environments, random);
-    finalValues = normals(steps * environments, random);
-    lastValues = normals(environments, random);
-  }
-
-  struct Result {
-    std::vector<double> advantages;
-    std::vector<double> returns;
-  };
-
-  Result estimate(double gamma, double lambda) const {
-    Guarded<double> advantages(rewards.size());
-    Guarded<double> returns(rewards.size());
-    generalizedAdvantageEstimation(inputs(), gamma, lambda, advantages.span(), returns.span());
-    CHECK(advantages.intact() && returns.intact());
-    CHECK(advantages.complete() && returns.complete());
-    return {{advantages.data(), advantages.data() + advantages.size()},
-            {returns.data(), returns.data() + returns.size()}};
-  }
-
-  AdvantageInputs inputs() const {
-    return {steps,
-            environments,
-            {rewards.data(), rewards.size()},
-            {values.data(), values.size()},
-            terminated,
-            truncated,
-            {finalValues.data(), finalValues.size()},
-            {lastValues.data(), lastValues.size()}};
-  }
-
-  size_t steps;
-  size_t environments;
-  std::vector<double> rewards;
-  std::vector<double> values;
-  std::vector<uint8_t> terminated;
-  std::vector<uint8_t> truncated;
-  std::vector<double> finalValues;
-  std::vector<double> lastValues;
-};
 
 // Sums of at most 20 numbers of size up to 3.
 constexpr double kTolerance = 20 * 20 * kDoubleRoundoff;
@@ -229,7 +178,7 @@ CASE("refusals") {
     Rollout rollout(3, 2);
     change(rollout);
     std::vector<double> out(6);
-    CHECK_THROWS(code, text, generalizedAdvantageEstimation(rollout.inputs(), 0.9, 0.8, out, out));
+    CHECK_THROWS(code, text, estimateAdvantages(rollout.inputs(), {}, out, out));
   };
   refuses(ErrorCode::notFinite, "rewards[3]", [](Rollout& r) { r.rewards[3] = kNaN; });
   refuses(ErrorCode::notFinite, "values[5]", [](Rollout& r) { r.values[5] = HUGE_VAL; });
