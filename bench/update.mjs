@@ -39,7 +39,9 @@ async function trial() {
     threads: Number(options.threads),
   });
   const { policy, batch } = problem;
-  const trpo = new TRPO(policy, problem.options);
+  // What the peers do, for the same work: neither preconditioner nor boundary search.
+  const plain = { preconditioner: 'none', lineSearch: 'backtracking' };
+  const trpo = new TRPO(policy, { ...problem.options, ...plain });
   const parameters = policy.getParameters();
   const times = [];
   let summary;

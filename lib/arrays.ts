@@ -1,6 +1,6 @@
 import { TrustRegionError } from './errors.js';
 import type { FloatArray, NumberArray } from './native.js';
-import { describe, requireLength } from './validate.js';
+import { describe, requireFinite, requireLength } from './validate.js';
 
 /*
  * Typed arrays: telling them apart, and making them from other arrays. Inputs are accepted in any
@@ -38,6 +38,21 @@ export function isFloatArray(value: unknown): value is FloatArray {
  */
 export function toFloatArray(value: ArrayLike<number>, name: string): FloatArray {
   return isFloatArray(value) ? value : copyNumbers(value, name);
+}
+
+/** For native calls that need no such array. */
+export const none = new Float32Array(0);
+
+/**
+ * A vector of `length` finite numbers.
+ *
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT`, `ERR_SHAPE_MISMATCH` or `ERR_NOT_FINITE`.
+ */
+export function checkVector(values: ArrayLike<number>, length: number, name: string): FloatArray {
+  const vector = toFloatArray(values, name);
+  requireLength(vector, length, name);
+  requireFinite(vector, name);
+  return vector;
 }
 
 /**

@@ -1,8 +1,42 @@
 import { callNative } from './addon.js';
-import { requireOut, toFloatArray } from './arrays.js';
+import { checkVector, none, requireOut, toNumberArray } from './arrays.js';
 import { TrustRegionError } from './errors.js';
-import type { NativeFisherOperator } from './native.js';
-import { requireFinite, requireLength } from './validate.js';
+import type { NativeFisherOperator, NumberArray } from './native.js';
+import { rejectUnknownOptions, rejectUnusedOptions, requireOneOf } from './validate.js';
+
+/**
+ * Which Fisher matrix.
+ */
+export interface FisherOptions {
+  /**
+   * `'exact'`, the expectation over the policy's own actions; or `'empirical'`, the mean of s s' for
+   * the scores s = grad log pi(a|s) of `actions`, whose expectation it is. Default `'exact'`.
+   */
+  readonly estimator?: 'exact' | 'empirical';
+  /**
+   * The actions that were taken, [n x actionLength]; for the empirical one only, which needs them.
+   */
+  readonly actions?: ArrayLike<number>;
+}
+
+/**
+ * Checks all but the number of actions.
+ *
+ * @throws TrustRegionError `ERR_UNKNOWN_OPTION` or `ERR_INVALID_ARGUMENT`.
+ */
+export function checkFisherOptions(options: FisherOptions): {
+  readonly estimator: 'exact' | 'empirical';
+  readonly actions: NumberArray;
+} {
+  rejectUnknownOptions(options, ['estimator', 'actions'], 'Fisher options');
+  const { actions } = options;
+  const estimator = requireOneOf(options.estimator ?? 'exact', 'estimator', ['exact', 'empirical']);
+  if (estimator === 'exact') {
+    rejectUnusedOptions(options, ['actions'], "estimator 'exact'");
+    return { estimator, actions: none };
+  }
+  return { estimator, actions: toNumberArray(actions as ArrayLike<number>, 'actions') };
+}
 
 /**
  * The Fisher information matrix of a policy over some observations, as products `v -> F v` with
@@ -14,7 +48,8 @@ import { requireFinite, requireLength } from './validate.js';
  * diag(p) - p p' for a categorical; p (1 - p) for a bit. It is exact (an expectation over the
  * policy's own actions), a mean over rows, not damped, and equals the Hessian of the mean KL
  * divergence at the policy's parameters (Amari 1998, "Natural gradient works efficiently in
- * learning"; Schulman et al. 2015, appendix C).
+ * learning"; Schulman et al. 2015, appendix C). The empirical estimator has the mean of s_i s_i'
+ * instead, s_i the score of the action that was taken in row i.
  *
  * It keeps the parameters that the policy had when {@link Policy.fisherOperator} made it, and their
  * activations, so that each product costs one tangent and one backward pass. Memory: about
@@ -35,6 +70,10 @@ export class FisherOperator {
    * Rows and columns: the policy's parameterCount.
    */
   readonly size: number;
+  /**
+   * Which Fisher matrix it is; see {@link FisherOptions}.
+   */
+  readonly estimator: 'exact' | 'empirical';
 
   readonly #native: NativeFisherOperator;
   #closed = false;
@@ -42,8 +81,9 @@ export class FisherOperator {
   /**
    * For {@link Policy.fisherOperator}; not to be called elsewhere.
    */
-  constructor(native: NativeFisherOperator) {
+  constructor(native: NativeFisherOperator, estimator: 'exact' | 'empirical') {
     this.#native = native;
+    this.estimator = estimator;
     this.size = native.size;
   }
 
@@ -65,9 +105,7 @@ export class FisherOperator {
    */
   apply(vector: ArrayLike<number>, out: Float64Array = new Float64Array(this.size)): Float64Array {
     const native = this.#open();
-    const checked = toFloatArray(vector, 'vector');
-    requireLength(checked, this.size, 'vector');
-    requireFinite(checked, 'vector');
+    const checked = checkVector(vector, this.size, 'vector');
     requireOut(out, 'Float64Array', this.size);
     callNative(() => native.apply(checked, out));
     return out;
@@ -77,10 +115,17 @@ export class FisherOperator {
    * The diagonal of F, [size], a fresh array; not damped. Costs one backward pass for each output
    * of the head.
    *
-   * @throws TrustRegionError `ERR_CLOSED`.
+   * @throws TrustRegionError `ERR_CLOSED`, or `ERR_INVALID_ARGUMENT` for the empirical estimator,
+   *   which has no closed form of it.
    */
   diagonal(): Float64Array {
     const native = this.#open();
+    if (this.estimator !== 'exact') {
+      throw new TrustRegionError(
+        'ERR_INVALID_ARGUMENT',
+        "diagonal() needs a Fisher operator with estimator 'exact', got one with 'empirical'",
+      );
+    }
     const diagonal = new Float64Array(this.size);
     callNative(() => native.diagonal(diagonal));
     return diagonal;

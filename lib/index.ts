@@ -16,11 +16,16 @@ export type {
   LinearFunction,
   LinearOperator,
 } from './conjugate-gradient.js';
+export { DualGradientDescent } from './dual-gradient-descent.js';
+export type {
+  DualGradientDescentOptions,
+  ResolvedDualGradientDescentOptions,
+} from './dual-gradient-descent.js';
 export { TrustRegionError } from './errors.js';
 export type { ErrorCode } from './errors.js';
 export { evaluate } from './evaluate.js';
 export type { EvaluateOptions, Evaluation } from './evaluate.js';
-export type { FisherOperator } from './fisher-operator.js';
+export type { FisherOperator, FisherOptions } from './fisher-operator.js';
 export type { FitOptions, FitSolver } from './fit-options.js';
 export { lineSearch } from './line-search.js';
 export type {
@@ -28,17 +33,45 @@ export type {
   CandidateEvaluation,
   LineSearchOptions,
   LineSearchResult,
+  StepSearchOptions,
 } from './line-search.js';
+export type { Method } from './method.js';
+export type {
+  DiagnosticsOptions,
+  MethodName,
+  MethodOptions,
+  ResolvedMethodOptions,
+} from './method-options.js';
 export type { FloatArray, NumberArray } from './native.js';
+export type { NaturalDirection, NaturalDirectionSolveOptions } from './natural-direction.js';
+export type {
+  AdaptiveDampingOptions,
+  NaturalDirectionOptions,
+  ResolvedNaturalDirectionOptions,
+} from './natural-direction-options.js';
+export { NaturalPolicyGradient } from './natural-policy-gradient.js';
+export type {
+  NaturalPolicyGradientOptions,
+  ResolvedNaturalPolicyGradientOptions,
+} from './natural-policy-gradient.js';
 export type { Normalizer } from './normalizer.js';
 export { Policy } from './policy.js';
-export type { ActionArray, ActOptions, MachineOptions, PolicyEvaluation } from './policy.js';
+export type {
+  ActionArray,
+  ActOptions,
+  MachineOptions,
+  ObjectiveOptions,
+  ObjectiveValue,
+  PolicyEvaluation,
+} from './policy.js';
 export type {
   Activation,
   NetworkOptions,
   PolicyOptions,
   ResolvedPolicyOptions,
 } from './policy-options.js';
+export { PPO } from './ppo.js';
+export type { PpoOptions, ResolvedPpoOptions } from './ppo.js';
 export { RolloutBuffer } from './rollout-buffer.js';
 export type { FinishOptions, RolloutBufferOptions, RolloutStep } from './rollout-buffer.js';
 export { actionLength } from './spaces.js';
@@ -50,12 +83,20 @@ export type {
   MultiDiscreteSpace,
   ObservationSpace,
 } from './spaces.js';
+export type { StepSizeOptions } from './step-size.js';
 export { train } from './train.js';
 export type { TrainOptions, TrainProgress, TrainResult } from './train.js';
 export { TRPO } from './trpo.js';
-export type { TrpoOptions, UpdateReason, UpdateSummary } from './trpo.js';
+export type { ResolvedTrpoOptions, TrpoOptions } from './trpo.js';
+export type { UpdateDiagnostics } from './update-diagnostics.js';
+export type { NaturalDirectionSummary, UpdateReason, UpdateSummary } from './update-summary.js';
 export { ValueFunction } from './value-function.js';
 export type { FitBatch, FitSummary, ValueFunctionOptions } from './value-function.js';
+export { VanillaPolicyGradient } from './vanilla-policy-gradient.js';
+export type {
+  ResolvedVanillaPolicyGradientOptions,
+  VanillaPolicyGradientOptions,
+} from './vanilla-policy-gradient.js';
 export { version } from './version.js';
 
 export { CartPole } from './environments/cart-pole.js';

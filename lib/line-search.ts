@@ -4,9 +4,11 @@ import type { NativeEvaluation } from './native.js';
 import {
   describe,
   rejectUnknownOptions,
+  rejectUnusedOptions,
   requireFunction,
   requireInteger,
   requireNumber,
+  requireOneOf,
 } from './validate.js';
 
 /**
@@ -30,6 +32,14 @@ export interface CandidateEvaluation {
    */
   readonly entropy?: number;
   /**
+   * Reported only. Default NaN.
+   */
+  readonly effectiveSampleSize?: number;
+  /**
+   * Reported only. Default 0.
+   */
+  readonly klUncertainty?: number;
+  /**
    * Whether the candidate can be used at all. Default: whether surrogate and meanKl are finite.
    */
   readonly finite?: boolean;
@@ -40,7 +50,7 @@ export interface CandidateEvaluation {
  */
 export interface Candidate {
   /**
-   * Part of the full step, in (0, 1].
+   * Part of the full step, greater than 0; above 1 only where the boundary search went beyond it.
    */
   readonly fraction: number;
   /**
@@ -60,15 +70,47 @@ export interface Candidate {
    */
   readonly entropy: number;
   /**
+   * (sum r)^2 / sum r^2 of the importance ratios there, as many equally weighted rows would estimate
+   * as well (Kish 1965).
+   */
+  readonly effectiveSampleSize: number;
+  /**
+   * How far rounding may have moved meanKl from that of the same parameters in float64.
+   */
+  readonly klUncertainty: number;
+  /**
    * Whether all of it is finite.
    */
   readonly finite: boolean;
 }
 
 /**
+ * How a step is shortened or stretched, whichever search it is.
+ */
+export interface StepSearchOptions {
+  /**
+   * Factor from one candidate to the next when backtracking, between 0 and 1. Default 0.8.
+   */
+  readonly backtrackFactor?: number;
+  /**
+   * Candidates of backtracking after the first, from 0 to 1000. Default 15.
+   */
+  readonly maxBacktracks?: number;
+  /**
+   * Least part of the expected improvement that must come, from 0 to below 1. Default 0.1.
+   */
+  readonly acceptRatio?: number;
+  /**
+   * How far below maxKl the boundary search may end, as a part of maxKl, between 0 and 1. Default
+   * 0.01. With the boundary search only.
+   */
+  readonly klTolerance?: number;
+}
+
+/**
  * What {@link lineSearch} compares candidates with.
  */
-export interface LineSearchOptions {
+export interface LineSearchOptions extends StepSearchOptions {
   /**
    * Surrogate before the step.
    */
@@ -82,17 +124,9 @@ export interface LineSearchOptions {
    */
   readonly maxKl: number;
   /**
-   * Factor from one candidate to the next, between 0 and 1. Default 0.8.
+   * Which search. Default `'backtracking'`.
    */
-  readonly backtrackFactor?: number;
-  /**
-   * Candidates after the first, from 0 to 1000. Default 15.
-   */
-  readonly maxBacktracks?: number;
-  /**
-   * Least part of the expected improvement that must come, from 0 to below 1. Default 0.1.
-   */
-  readonly acceptRatio?: number;
+  readonly kind?: 'backtracking' | 'boundary';
 }
 
 /**
@@ -117,24 +151,33 @@ export interface LineSearchResult {
   readonly candidates: readonly Candidate[];
 }
 
+export const lineSearchOptionNames: readonly (keyof StepSearchOptions)[] = [
+  'backtrackFactor',
+  'maxBacktracks',
+  'acceptRatio',
+  'klTolerance',
+];
 const optionNames: readonly (keyof LineSearchOptions)[] = [
   'surrogateBefore',
   'expectedImprovement',
   'maxKl',
-  'backtrackFactor',
-  'maxBacktracks',
-  'acceptRatio',
+  'kind',
+  ...lineSearchOptionNames,
 ];
 
 /**
- * Backtracking line search of trust-region policy optimisation (Schulman et al. 2015, appendix C):
- * tries the fractions 1, b, b^2, ... of a step, b the backtrackFactor, until a candidate is finite,
- * its mean KL is at most maxKl, and
+ * Line search of trust-region policy optimisation (Schulman et al. 2015, appendix C): looks for a
+ * fraction of a step whose candidate is finite, whose mean KL is at most maxKl, and
  *
  *     surrogate - surrogateBefore > acceptRatio x fraction x expectedImprovement, and > 0.
  *
+ * `'backtracking'` tries the fractions 1, b, b^2, ..., b the backtrackFactor. `'boundary'` first finds
+ * the fraction, also above 1, whose mean KL lies in [(1 - klTolerance) maxKl, maxKl], by a
+ * safeguarded secant on sqrt(KL), which grows about linearly; then it backtracks from there if the
+ * improvement is too small.
+ *
  * @param evaluate - Worth of the candidate `theta + fraction d`; called in order, at most
- *   maxBacktracks + 1 times.
+ *   maxBacktracks + 1 times, and about three times more, at most 11, for the boundary.
  * @throws TrustRegionError `ERR_CALLBACK` if `evaluate` returns something unusable;
  *   `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE`. What
  *   `evaluate` throws arrives as it is.
@@ -145,6 +188,12 @@ const optionNames: readonly (keyof LineSearchOptions)[] = [
  *   { surrogateBefore: 0, expectedImprovement: 1, maxKl: 0.01, backtrackFactor: 0.5 },
  * );
  * console.assert(accepted && fraction === 0.5);
+ *
+ * const onBoundary = lineSearch(
+ *   (step) => ({ surrogate: step - step ** 2, meanKl: 0.02 * step ** 2 }),
+ *   { surrogateBefore: 0, expectedImprovement: 1, maxKl: 0.01, kind: 'boundary' },
+ * );
+ * console.assert(Math.abs(onBoundary.fraction - Math.sqrt(0.5)) < 0.01);
  * ```
  */
 export function lineSearch(
@@ -155,9 +204,11 @@ export function lineSearch(
   rejectUnknownOptions(options, optionNames, 'lineSearch options');
   const surrogateBefore = requireNumber(options.surrogateBefore, 'surrogateBefore');
   const expectedImprovement = requireNumber(options.expectedImprovement, 'expectedImprovement');
+  const kind = requireOneOf(options.kind ?? 'backtracking', 'kind', ['backtracking', 'boundary']);
   const native = {
+    kind,
     maxKl: requireNumber(options.maxKl, 'maxKl', { exclusiveMin: 0 }),
-    ...resolveBacktracking(options),
+    ...resolveLineSearch(options, kind, 'kind'),
   };
   let failure: { readonly error: unknown } | undefined;
   const guarded = (fraction: number): NativeEvaluation => {
@@ -188,22 +239,43 @@ export function lineSearch(
 }
 
 /**
- * Checks the three options that say how to backtrack, and fills in the defaults.
+ * The same with all defaults filled in; `klTolerance` is there for the boundary search only.
+ */
+export type ResolvedLineSearch = Readonly<
+  Required<Omit<StepSearchOptions, 'klTolerance'>> & Pick<StepSearchOptions, 'klTolerance'>
+>;
+
+/**
+ * Checks the options of a search and fills in the defaults.
  *
+ * @param kind - Which search.
+ * @param kindName - The option that said so, for messages.
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE`.
  */
-export function resolveBacktracking({
-  backtrackFactor = 0.8,
-  maxBacktracks = 15,
-  acceptRatio = 0.1,
-}: Pick<LineSearchOptions, 'backtrackFactor' | 'maxBacktracks' | 'acceptRatio'>) {
-  return {
-    backtrackFactor: requireNumber(backtrackFactor, 'backtrackFactor', {
-      exclusiveMin: 0,
-      exclusiveMax: 1,
-    }),
+export function resolveLineSearch(
+  options: StepSearchOptions,
+  kind: 'backtracking' | 'boundary',
+  kindName: string,
+): ResolvedLineSearch {
+  const {
+    backtrackFactor = 0.8,
+    maxBacktracks = 15,
+    acceptRatio = 0.1,
+    klTolerance = 0.01,
+  } = options;
+  const between0And1 = { exclusiveMin: 0, exclusiveMax: 1 };
+  const backtracking = {
+    backtrackFactor: requireNumber(backtrackFactor, 'backtrackFactor', between0And1),
     maxBacktracks: requireInteger(maxBacktracks, 'maxBacktracks', { min: 0, max: 1000 }),
     acceptRatio: requireNumber(acceptRatio, 'acceptRatio', { min: 0, exclusiveMax: 1 }),
+  };
+  if (kind === 'backtracking') {
+    rejectUnusedOptions(options, ['klTolerance'], `${kindName} '${kind}'`);
+    return backtracking;
+  }
+  return {
+    ...backtracking,
+    klTolerance: requireNumber(klTolerance, 'klTolerance', between0And1),
   };
 }
 
@@ -213,13 +285,15 @@ function complete(evaluation: CandidateEvaluation): NativeEvaluation {
     meanKl,
     maxKl = NaN,
     entropy = NaN,
+    effectiveSampleSize = NaN,
+    klUncertainty = 0,
     finite,
   } = (evaluation ?? {}) as Partial<CandidateEvaluation>;
+  const numbers = { surrogate, meanKl, maxKl, entropy, effectiveSampleSize, klUncertainty };
   if (
-    typeof surrogate !== 'number' ||
-    typeof meanKl !== 'number' ||
-    typeof maxKl !== 'number' ||
-    typeof entropy !== 'number' ||
+    surrogate === undefined ||
+    meanKl === undefined ||
+    Object.values(numbers).some((value) => typeof value !== 'number') ||
     (finite !== undefined && typeof finite !== 'boolean')
   ) {
     throw new TrustRegionError(
@@ -230,5 +304,5 @@ function complete(evaluation: CandidateEvaluation): NativeEvaluation {
     );
   }
   const isUsable = Number.isFinite(surrogate) && Number.isFinite(meanKl) && finite !== false;
-  return { surrogate, meanKl, maxKl, entropy, finite: isUsable };
+  return { ...numbers, surrogate, meanKl, finite: isUsable };
 }

@@ -1,3 +1,6 @@
+import type { MethodName, ResolvedOptions } from './method-options.js';
+import type { ResolvedNaturalDirectionOptions } from './natural-direction-options.js';
+
 /**
  * Every function and class that the C++ addon exports, declared once (native/binding implements
  * exactly this). Nothing here is public: the classes of lib/ check arguments and options with good
@@ -44,6 +47,8 @@ export interface NativeEvaluation {
   readonly meanKl: number;
   readonly maxKl: number;
   readonly entropy: number;
+  readonly effectiveSampleSize: number;
+  readonly klUncertainty: number;
   readonly finite: boolean;
 }
 
@@ -65,28 +70,50 @@ export interface NativeConjugateGradientSummary {
 }
 
 export interface NativeLineSearchOptions {
+  readonly kind: 'backtracking' | 'boundary';
   readonly maxKl: number;
   readonly backtrackFactor: number;
   readonly maxBacktracks: number;
   readonly acceptRatio: number;
+  /** Of the boundary search only. */
+  readonly klTolerance?: number;
 }
 
-export interface NativeCandidate {
+export interface NativeCandidate extends NativeEvaluation {
   readonly fraction: number;
+}
+
+export interface NativeObjective {
+  /** Infinity for none. */
+  readonly clipRange: number;
+  readonly klPenalty: number;
+  readonly entropyBonus: number;
+}
+
+export interface NativeObjectiveValue {
+  readonly value: number;
   readonly surrogate: number;
   readonly meanKl: number;
-  readonly maxKl: number;
   readonly entropy: number;
-  readonly finite: boolean;
+  readonly clipFraction: number;
 }
 
-export interface NativeTrpoOptions {
-  readonly maxKl: number;
+export interface NativeNaturalDirectionSummary {
+  readonly solver: string;
+  readonly preconditioner: string;
+  readonly preconditionerRefreshed: boolean;
+  readonly warmStarted: boolean;
   readonly damping: number;
-  readonly conjugateGradient: NativeConjugateGradientOptions;
-  readonly stepLength: 'fisher' | 'damped';
-  readonly lineSearch: NativeLineSearchOptions;
-  readonly normalizeAdvantages: boolean;
+  readonly fisherRows: number;
+  readonly conjugateGradient: NativeConjugateGradientSummary;
+}
+
+export interface NativeNaturalDirection extends NativeNaturalDirectionSummary {
+  readonly status: string;
+  readonly slope: number;
+  readonly curvature: number;
+  /** Of the solve alone. */
+  readonly seconds: number;
 }
 
 export interface NativeUpdateSummary {
@@ -99,12 +126,25 @@ export interface NativeUpdateSummary {
   readonly maxKl: number;
   readonly entropyBefore: number;
   readonly entropyAfter: number;
+  readonly effectiveSampleSize: number;
   readonly gradientNorm: number;
   readonly stepScale: number;
   readonly stepFraction: number;
   readonly stepNorm: number;
   readonly backtracks: number;
-  readonly conjugateGradient: NativeConjugateGradientSummary;
+  /** These five are 0 where the method does not have them. */
+  readonly gradientSteps: number;
+  readonly epochs: number;
+  readonly multiplier: number;
+  readonly klPenalty: number;
+  readonly clipFraction: number;
+  readonly naturalDirection: NativeNaturalDirectionSummary | null;
+  readonly diagnostics: {
+    readonly klEdges: readonly number[];
+    readonly klCounts: readonly number[];
+    readonly largestAdvantage: number;
+    readonly meanRatioAdvantage: number;
+  } | null;
   readonly candidates: readonly NativeCandidate[];
   readonly timing: {
     readonly prepare: number;
@@ -117,11 +157,20 @@ export interface NativeUpdateSummary {
   readonly version: number;
 }
 
+/**
+ * A method's options, and what its last update left to the next: of use with one policy only. One
+ * that runs an update is busy.
+ */
+export interface NativeMethod {
+  readonly busy: boolean;
+}
+
 /** A Fisher matrix held at the parameters that the policy had when it was made. */
 export interface NativeFisherOperator {
   readonly size: number;
   /** out = F v, the undamped mean Fisher product. */
   apply(vector: FloatArray, out: Float64Array): void;
+  /** Of the exact estimator only. */
   diagonal(out: Float64Array): void;
   close(): void;
 }
@@ -154,13 +203,36 @@ export interface NativePolicy {
   gradient(batch: NativeBatch, out: Float64Array): void;
   /** Candidate parameters against the current ones; actions and advantages may be empty arrays. */
   evaluate(batch: NativeBatch, parameters: FloatArray): NativeEvaluation;
-  fisherOperator(observations: FloatArray): NativeFisherOperator;
+  /** Writes the gradient of the objective at `parameters` to out. */
+  objectiveGradient(
+    batch: NativeBatch,
+    parameters: FloatArray,
+    objective: NativeObjective,
+    out: Float64Array,
+  ): NativeObjectiveValue;
+  /** Row by row, `parameters` against the current ones; advantages may be an empty array. */
+  compareRows(
+    batch: NativeBatch,
+    parameters: FloatArray,
+  ): { readonly kl: Float64Array; readonly logRatio: Float64Array };
+  /**
+   * Writes x = (F + damping I)^-1 g to out. `start` may be an empty array, else it is where a warm
+   * start begins.
+   */
+  naturalDirection(
+    batch: NativeBatch,
+    options: ResolvedNaturalDirectionOptions,
+    start: FloatArray,
+    out: Float64Array,
+  ): NativeNaturalDirection;
+  /** Advantages may be an empty array; so may actions, for the exact estimator. */
+  fisherOperator(batch: NativeBatch, estimator: 'exact' | 'empirical'): NativeFisherOperator;
 
   /**
-   * Runs on a thread of its own. The batch is copied before the call returns; arrays in shared memory
+   * One step of `method`, on a thread of its own. The batch is copied before the call returns; arrays in shared memory
    * are read in place instead and must not change until it settles.
    */
-  updateTrpo(batch: NativeBatch, options: NativeTrpoOptions): Promise<NativeUpdateSummary>;
+  update(batch: NativeBatch, method: NativeMethod): Promise<NativeUpdateSummary>;
   close(): void;
 }
 
@@ -240,6 +312,10 @@ export interface NativeAdvantageInputs {
 }
 
 export interface NativeAddon {
+  readonly Method: new <Name extends MethodName>(
+    name: Name,
+    options: ResolvedOptions[Name],
+  ) => NativeMethod;
   readonly Policy: new (config: NativePolicyConfig) => NativePolicy;
   readonly ValueFunction: new (config: NativeValueFunctionConfig) => NativeValueFunction;
 

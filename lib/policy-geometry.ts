@@ -1,18 +1,20 @@
 import { addon, callNative } from './addon.js';
-import { countRows, toFloatArray, toNumberArray } from './arrays.js';
+import { checkVector, countRows, none, toFloatArray, toNumberArray } from './arrays.js';
 import { checkBatch } from './batch.js';
 import type { Batch } from './batch.js';
 import { TrustRegionError } from './errors.js';
-import { FisherOperator } from './fisher-operator.js';
+import { checkFisherOptions, FisherOperator } from './fisher-operator.js';
+import type { FisherOptions } from './fisher-operator.js';
+import { resolveNaturalDirection } from './natural-direction-options.js';
+import { naturalDirectionSolveNames } from './natural-direction.js';
+import type { NaturalDirection, NaturalDirectionSolveOptions } from './natural-direction.js';
 import type { FloatArray, NativeBatch, NativePolicy } from './native.js';
 import { nativePolicyConfig, resolvePolicyOptions } from './policy-options.js';
 import type { PolicyOptions, ResolvedPolicyOptions } from './policy-options.js';
-import type { PolicyEvaluation } from './policy-types.js';
 import { actionLength } from './spaces.js';
 import type { ActionSpace } from './spaces.js';
-import { describe, requireFinite, requireLength } from './validate.js';
-
-const none = new Float32Array(0);
+import { toNaturalDirection } from './update-summary.js';
+import { describe, rejectUnknownOptions, rejectUnusedOptions, requireLength } from './validate.js';
 
 /**
  * For the other modules of this package: the native policy behind `policy`, which is open.
@@ -23,8 +25,8 @@ const none = new Float32Array(0);
 export let openPolicy: (policy: unknown) => NativePolicy;
 
 /**
- * The part of {@link Policy} that only reads: its distributions over actions and their derivatives
- * in the parameters. All of it refers to the present parameters and normaliser, and may be called
+ * The part of {@link Policy} that only reads: its distributions over actions and their geometry in
+ * the parameters. All of it refers to the present parameters and normaliser, and may be called
  * while an update runs.
  */
 export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
@@ -192,71 +194,49 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
   }
 
   /**
-   * The surrogate L = mean of pi_new(a|s) / pi_old(a|s) A over rows (Schulman et al. 2015, equation
-   * 14), old being the present parameters. Advantages are used as given.
+   * The natural direction x = (F + damping I)^-1 g of a batch, g its policy gradient and F its Fisher
+   * matrix, as {@link NaturalPolicyGradient} and {@link TRPO} find it. Advantages are used as given.
    *
-   * @param parameters - New parameters [parameterCount]; the present ones by default, whose
-   *   surrogate is the mean advantage.
-   * @throws TrustRegionError As {@link PolicyGeometry.evaluate}.
+   * @param options - Those of these methods, as far as they mean something for one solve, and `start`.
+   * @throws TrustRegionError `ERR_OUT_OF_RANGE` for an action that is none, `ERR_UNKNOWN_OPTION`, and
+   *   as for every method.
+   * @example
+   * ```ts
+   * const policy = new Policy({ observationSize: 1, actions: { kind: 'continuous', size: 1 }, hidden: [4] });
+   * const observations = Float32Array.from({ length: 100 }, (_, row) => row / 50 - 1);
+   * const actions = policy.act(observations);
+   * const batch = { observations, actions, advantages: actions.map(Math.cos) };
+   * const { direction, slope, solver } = policy.naturalDirection(batch, { solver: 'cholesky' });
+   * const product = policy.fisherVectorProduct(observations, direction);
+   * const gradient = policy.gradient(batch);
+   * console.assert(product.every((Fx, i) => Math.abs(Fx + 0.1 * (direction[i] ?? 0) - (gradient[i] ?? 0)) < 1e-6));
+   * console.assert(slope > 0 && solver === 'cholesky');
+   * ```
    */
-  surrogate(batch: Batch, parameters?: ArrayLike<number>): number {
-    if (parameters !== undefined) {
-      return this.evaluate(batch, parameters).surrogate;
+  naturalDirection(batch: Batch, options: NaturalDirectionSolveOptions = {}): NaturalDirection {
+    const native = this.#open();
+    rejectUnknownOptions(options, naturalDirectionSolveNames, 'naturalDirection options');
+    const { start, ...chosen } = options;
+    if (chosen.solver === 'cholesky') {
+      rejectUnusedOptions(options, ['start'], "solver 'cholesky'");
     }
-    const native = this.#open();
+    const resolved = resolveNaturalDirection(
+      start === undefined ? chosen : { ...chosen, warmStart: true },
+      this.parameterCount,
+    );
     const checked = this.#batch(batch);
-    const present = new Float64Array(this.parameterCount);
-    callNative(() => native.getParameters(present));
-    return callNative(() => native.evaluate(checked, present)).surrogate;
-  }
-
-  /**
-   * KL(present || new) over observations: its mean, which trust regions bound, and its largest.
-   *
-   * @param observations - [n x observationSize]
-   * @param parameters - New parameters [parameterCount].
-   * @example
-   * ```ts
-   * const policy = new Policy({ observationSize: 1, actions: { kind: 'continuous', size: 1 } });
-   * const parameters = policy.getParameters();
-   * console.assert(policy.kl([0.5, -0.5], parameters).mean < 1e-9);
-   * parameters[parameters.length - 1] = 1; // logStd from 0 to 1: KL = 1 + (1 / e^2 - 1) / 2
-   * const { mean, max } = policy.kl([0.5, -0.5], parameters);
-   * console.assert(Math.abs(mean - (1 + (Math.exp(-2) - 1) / 2)) < 1e-6 && max >= mean);
-   * ```
-   */
-  kl(
-    observations: ArrayLike<number>,
-    parameters: ArrayLike<number>,
-  ): { mean: number; max: number } {
-    const native = this.#open();
-    const { array } = this.#rows(observations);
-    const candidate = this.#vector(parameters, 'parameters');
-    const rollout = { observations: array, actions: none, advantages: none };
-    const { meanKl, maxKl } = callNative(() => native.evaluate(rollout, candidate));
-    return { mean: meanKl, max: maxKl };
-  }
-
-  /**
-   * Compares other parameters with the present ones on a batch: surrogate, KL divergence, entropy.
-   * What {@link lineSearch} needs of a candidate.
-   *
-   * @param parameters - New parameters [parameterCount], rounded to `precision`.
-   * @throws TrustRegionError `ERR_OUT_OF_RANGE` for an action that is none, and as for every method.
-   * @example
-   * ```ts
-   * const policy = new Policy({ observationSize: 1, actions: { kind: 'continuous', size: 1 } });
-   * const observations = Float32Array.of(-1, 0, 1);
-   * const batch = { observations, actions: policy.act(observations), advantages: Float32Array.of(1, 2, 3) };
-   * const { surrogate, meanKl, finite } = policy.evaluate(batch, policy.getParameters());
-   * console.assert(Math.abs(surrogate - 2) < 1e-6 && meanKl < 1e-9 && finite);
-   * ```
-   */
-  evaluate(batch: Batch, parameters: ArrayLike<number>): PolicyEvaluation {
-    const native = this.#open();
-    const checked = this.#batch(batch);
-    const candidate = this.#vector(parameters, 'parameters');
-    return callNative(() => native.evaluate(checked, candidate));
+    const from = start === undefined ? none : checkVector(start, this.parameterCount, 'start');
+    const direction = new Float64Array(this.parameterCount);
+    const found = callNative(() => native.naturalDirection(checked, resolved, from, direction));
+    const { status, slope, curvature, seconds } = found;
+    return {
+      direction,
+      usable: status === 'accepted',
+      slope,
+      curvature,
+      ...toNaturalDirection(found),
+      seconds,
+    };
   }
 
   /**
@@ -265,18 +245,30 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
    *
    * @param observations - [n x observationSize]
    * @param vector - v, [parameterCount]
+   * @param options - Which Fisher matrix; see {@link FisherOptions}.
    * @returns [parameterCount], a fresh array.
+   * @throws TrustRegionError As {@link PolicyGeometry.fisherOperator}.
    * @example
    * ```ts
    * const policy = new Policy({ observationSize: 1, actions: { kind: 'continuous', size: 1 } });
    * const vector = new Float64Array(policy.parameterCount);
    * vector[vector.length - 1] = 1; // along logStd, where the metric is 2
    * console.assert(Math.abs((policy.fisherVectorProduct([0.5], vector).at(-1) ?? 0) - 2) < 1e-6);
+   *
+   * const actions = policy.act([0.5]); // the empirical one depends on the actions that were taken
+   * const score = policy.gradient({ observations: [0.5], actions, advantages: [1] } as never);
+   * const empirical = policy.fisherVectorProduct([0.5], score, { estimator: 'empirical', actions });
+   * const squared = score.reduce((sum, each) => sum + each ** 2, 0); // (s s') s = |s|^2 s
+   * console.assert(empirical.every((each, i) => Math.abs(each - squared * (score[i] ?? 0)) < 1e-4));
    * ```
    */
-  fisherVectorProduct(observations: ArrayLike<number>, vector: ArrayLike<number>): Float64Array {
-    const checked = this.#vector(vector, 'vector');
-    const fisher = this.fisherOperator(observations);
+  fisherVectorProduct(
+    observations: ArrayLike<number>,
+    vector: ArrayLike<number>,
+    options?: FisherOptions,
+  ): Float64Array {
+    const checked = checkVector(vector, this.parameterCount, 'vector');
+    const fisher = this.fisherOperator(observations, options);
     try {
       return fisher.apply(checked);
     } finally {
@@ -285,7 +277,7 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
   }
 
   /**
-   * The diagonal of the Fisher matrix over observations, a mean over rows, not damped.
+   * The diagonal of the exact Fisher matrix over observations, a mean over rows, not damped.
    *
    * @param observations - [n x observationSize]
    * @returns [parameterCount], a fresh array.
@@ -309,11 +301,23 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
    * and shared by all products.
    *
    * @param observations - [n x observationSize]; copied.
+   * @param options - Which Fisher matrix; see {@link FisherOptions}.
+   * @throws TrustRegionError `ERR_INVALID_ARGUMENT` for an empirical one without actions or an exact
+   *   one with them, `ERR_OUT_OF_RANGE` for an action that is none, `ERR_UNKNOWN_OPTION`, and as for
+   *   every method.
    */
-  fisherOperator(observations: ArrayLike<number>): FisherOperator {
+  fisherOperator(observations: ArrayLike<number>, options: FisherOptions = {}): FisherOperator {
     const native = this.#open();
-    const { array } = this.#rows(observations);
-    return new FisherOperator(callNative(() => native.fisherOperator(array)));
+    const { array, rows } = this.#rows(observations);
+    const { estimator, actions } = checkFisherOptions(options);
+    if (actions !== none) {
+      requireLength(actions, rows * this.actionLength, 'actions');
+    }
+    const rollout = { observations: array, actions, advantages: none };
+    return new FisherOperator(
+      callNative(() => native.fisherOperator(rollout, estimator)),
+      estimator,
+    );
   }
 
   /**
@@ -351,13 +355,6 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
   #rows(observations: ArrayLike<number>): { array: FloatArray; rows: number } {
     const array = toFloatArray(observations, 'observations');
     return { array, rows: countRows(array, this.observationSize, 'observations') };
-  }
-
-  #vector(values: ArrayLike<number>, name: string): FloatArray {
-    const vector = toFloatArray(values, name);
-    requireLength(vector, this.parameterCount, name);
-    requireFinite(vector, name);
-    return vector;
   }
 
   #batch(batch: Batch): NativeBatch {

@@ -45,9 +45,71 @@ export interface PolicyEvaluation {
    */
   readonly entropy: number;
   /**
+   * (sum r)^2 / sum r^2 of the importance ratios r = pi_new(a|s) / pi_old(a|s), from 1 to the number
+   * of rows: as many equally weighted rows would estimate as well (Kish 1965).
+   */
+  readonly effectiveSampleSize: number;
+  /**
+   * How far rounding may have moved meanKl from that of the very same parameters in float64; 0 for
+   * the reference backend.
+   */
+  readonly klUncertainty: number;
+  /**
    * False if any of these, in any row, is NaN or infinite.
    */
   readonly finite: boolean;
+}
+
+/**
+ * What {@link Policy.objective} evaluates.
+ */
+export interface ObjectiveOptions {
+  /**
+   * New parameters [parameterCount]. Default: the present ones.
+   */
+  readonly parameters?: ArrayLike<number>;
+  /**
+   * c of the clipped surrogate, greater than 0. Default `Infinity`: no clipping.
+   */
+  readonly clipRange?: number;
+  /**
+   * What a unit of mean KL costs, at least 0. Default 0.
+   */
+  readonly klPenalty?: number;
+  /**
+   * What a unit of mean entropy is worth, at least 0. Default 0.
+   */
+  readonly entropyBonus?: number;
+}
+
+/**
+ * An objective, its parts, and its gradient; means over rows.
+ */
+export interface ObjectiveValue {
+  /**
+   * The whole.
+   */
+  readonly value: number;
+  /**
+   * Its first term, clipped where there is a clip range.
+   */
+  readonly surrogate: number;
+  /**
+   * mean of KL(present || new), not multiplied by the penalty
+   */
+  readonly meanKl: number;
+  /**
+   * Mean entropy of the new policy, not multiplied by the bonus.
+   */
+  readonly entropy: number;
+  /**
+   * Part of the rows whose gradient the clipping takes away.
+   */
+  readonly clipFraction: number;
+  /**
+   * Gradient of the value in the new parameters, [parameterCount], a fresh array.
+   */
+  readonly gradient: Float64Array;
 }
 
 /**

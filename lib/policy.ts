@@ -1,25 +1,34 @@
 import { callNative, fromNative } from './addon.js';
-import { countRows, isTypedArray, requireFloatOut, requireOut, toFloatArray } from './arrays.js';
+import {
+  checkVector,
+  countRows,
+  isTypedArray,
+  requireFloatOut,
+  requireOut,
+  toFloatArray,
+} from './arrays.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint-file.js';
 import { decodePolicy, encodePolicy } from './checkpoint.js';
 import { TrustRegionError } from './errors.js';
 import type { FloatArray, NativePolicy } from './native.js';
 import { normalizerOf } from './normalizer.js';
 import type { Normalizer } from './normalizer.js';
-import { openPolicy, PolicyGeometry } from './policy-geometry.js';
+import { PolicyComparison } from './policy-comparison.js';
+import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { PolicyOptions } from './policy-options.js';
 import type { ActionArray, ActOptions, MachineOptions } from './policy-types.js';
 import type { ActionSpace } from './spaces.js';
-import {
-  describe,
-  rejectUnknownOptions,
-  requireBoolean,
-  requireFinite,
-  requireLength,
-} from './validate.js';
+import { describe, rejectUnknownOptions, requireBoolean } from './validate.js';
 
-export type { ActionArray, ActOptions, MachineOptions, PolicyEvaluation } from './policy-types.js';
+export type {
+  ActionArray,
+  ActOptions,
+  MachineOptions,
+  ObjectiveOptions,
+  ObjectiveValue,
+  PolicyEvaluation,
+} from './policy-types.js';
 
 const actOptionNames = ['deterministic', 'out'];
 
@@ -66,7 +75,7 @@ const actOptionNames = ['deterministic', 'out'];
  * policy.close();
  * ```
  */
-export class Policy<A extends ActionSpace = ActionSpace> extends PolicyGeometry<A> {
+export class Policy<A extends ActionSpace = ActionSpace> extends PolicyComparison<A> {
   readonly #isContinuous: boolean;
 
   /**
@@ -170,9 +179,7 @@ export class Policy<A extends ActionSpace = ActionSpace> extends PolicyGeometry<
    */
   setParameters(parameters: ArrayLike<number>): void {
     const native = this.#openIdle('setParameters()');
-    const checked = toFloatArray(parameters, 'parameters');
-    requireLength(checked, this.parameterCount, 'parameters');
-    requireFinite(checked, 'parameters');
+    const checked = checkVector(parameters, this.parameterCount, 'parameters');
     callNative(() => native.setParameters(checked));
   }
 

@@ -4,13 +4,14 @@ import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
 import { resolveFitOptions } from './fit-options.js';
 import type { FitOptions, ResolvedFitOptions } from './fit-options.js';
+import { Method } from './method.js';
+import { methodNames } from './methods.js';
 import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
 import { requireMatch } from './supervised-environment.js';
 import type { TrainProgress } from './train.js';
-import { TRPO } from './trpo.js';
 import {
   describe,
   rejectUnknownOptions,
@@ -40,9 +41,10 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends
    */
   readonly environments: Environment | readonly Environment[];
   /**
-   * How to update; must have been made for `policy`. Default `new TRPO(policy)`.
+   * How to update: a {@link TRPO}, {@link PPO} or any other of the methods, made for `policy`. Default
+   * `new TRPO(policy)`.
    */
-  readonly method?: TRPO;
+  readonly method?: Method;
   /**
    * Environment steps to take, over all environments; rounded up to a whole number for each.
    */
@@ -154,18 +156,24 @@ function checkObjects<Actions extends ActionSpace>({
   if (valueFunction !== undefined && valueFunction !== null) {
     checkCritic(valueFunction, policy.observationSize);
   }
-  if (method !== undefined && (!(method instanceof TRPO) || method.policy !== policy)) {
-    throw new TrustRegionError(
-      'ERR_INVALID_ARGUMENT',
-      'method must be a TRPO made for the policy ' +
-        `to be trained, got ${method instanceof TRPO ? 'one of another policy' : describe(method)}`,
-    );
+  if (method !== undefined) {
+    checkMethod(method, policy);
   }
   if (signal !== undefined) {
     requireBoolean(signal?.aborted, 'signal.aborted');
   }
   if (onUpdate !== undefined) {
     requireFunction(onUpdate, 'onUpdate');
+  }
+}
+
+function checkMethod<Actions extends ActionSpace>(method: Method, policy: Policy<Actions>): void {
+  if (!(method instanceof Method) || method.policy !== policy) {
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      `method must be one of ${methodNames.join(', ')} made for the policy to be trained, got ` +
+        (method instanceof Method ? `a ${method.name} of another policy` : describe(method)),
+    );
   }
 }
 

@@ -8,7 +8,7 @@ import type { ActionSpace } from './spaces.js';
 import { planTraining, rolloutSteps } from './train-plan.js';
 import type { TrainOptions } from './train-plan.js';
 import { TRPO } from './trpo.js';
-import type { UpdateSummary } from './trpo.js';
+import type { UpdateSummary } from './update-summary.js';
 import { ValueFunction } from './value-function.js';
 import type { FitSummary } from './value-function.js';
 

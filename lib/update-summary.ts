@@ -1,7 +1,11 @@
 import { toSummary } from './conjugate-gradient.js';
 import type { ConjugateGradientSummary } from './conjugate-gradient.js';
 import type { Candidate } from './line-search.js';
-import type { NativeUpdateSummary } from './native.js';
+import type { MethodName, ResolvedOptions } from './method-options.js';
+import type { NativeNaturalDirectionSummary, NativeUpdateSummary } from './native.js';
+import { diagnose } from './update-diagnostics.js';
+import type { UpdateDiagnostics } from './update-diagnostics.js';
+import { messageOf } from './update-message.js';
 
 /**
  * How an update ended. Only `accepted` changes the policy.
@@ -21,13 +25,48 @@ export type UpdateReason =
   | 'noImprovement';
 
 /**
- * What an update did. Means are over the rows of the batch, KL divergences are KL(old || new).
+ * How the natural direction x = (F + damping I)^-1 g was found.
+ */
+export interface NaturalDirectionSummary {
+  /**
+   * What solved the system; `'auto'` has become one of the two.
+   */
+  readonly solver: 'conjugateGradient' | 'cholesky';
+  /**
+   * The preconditioner; `'none'` for the dense solver.
+   */
+  readonly preconditioner: 'none' | 'jacobi' | 'kronecker';
+  /**
+   * Whether it was made in this update instead of kept from an earlier one.
+   */
+  readonly preconditionerRefreshed: boolean;
+  /**
+   * Whether the solve started from the last update's direction.
+   */
+  readonly warmStarted: boolean;
+  /**
+   * The damping used, which may be adaptive.
+   */
+  readonly damping: number;
+  /**
+   * Rows that the Fisher matrix was a mean over.
+   */
+  readonly fisherRows: number;
+  /**
+   * The solve. Of the dense solver: one iteration, its products, the residual of its solution.
+   */
+  readonly conjugateGradient: ConjugateGradientSummary;
+}
+
+/**
+ * What an update did: one shape for all methods, with `null` for what a method does not have. Means
+ * are over the rows of the batch, KL divergences are KL(old || new).
  */
 export interface UpdateSummary {
   /**
    * The method.
    */
-  readonly method: 'TRPO';
+  readonly method: MethodName;
   /**
    * Whether the policy changed.
    */
@@ -73,15 +112,23 @@ export interface UpdateSummary {
    */
   readonly entropyAfter: number;
   /**
+   * (sum r)^2 / sum r^2 of the importance ratios r = pi_new(a|s) / pi_old(a|s), from 1 to the number
+   * of rows (Kish 1965): as many equally weighted rows would estimate as well. All rows unless
+   * accepted.
+   */
+  readonly effectiveSampleSize: number;
+  /**
    * |g|
    */
   readonly gradientNorm: number;
   /**
-   * Length of the full step in units of the natural direction x = (F + damping I)^-1 g.
+   * Length of the full step in units of the direction: g (VanillaPolicyGradient), or
+   * x = (F + damping I)^-1 g (NaturalPolicyGradient, TRPO). `null` for methods without a direction.
    */
-  readonly stepScale: number;
+  readonly stepScale: number | null;
   /**
-   * Part of the full step that the line search left; 0 unless accepted.
+   * Part of the full step that was taken: what the line search chose (TRPO), or what the trust region
+   * left (DualGradientDescent, PPO); 0 unless accepted.
    */
   readonly stepFraction: number;
   /**
@@ -93,15 +140,41 @@ export interface UpdateSummary {
    */
   readonly backtracks: number;
   /**
-   * All candidates of the line search, in order.
+   * All candidates that were evaluated for acceptance, in order.
    */
   readonly candidates: readonly Candidate[];
   /**
-   * The solve for the natural direction.
+   * Gradient steps that were made (DualGradientDescent, PPO).
    */
-  readonly conjugateGradient: ConjugateGradientSummary;
+  readonly gradientSteps: number | null;
   /**
-   * Seconds spent on each part: preparing the batch, the gradient, the solve, the line search, all.
+   * Passes over the batch whose steps were kept (PPO).
+   */
+  readonly epochs: number | null;
+  /**
+   * The multiplier lambda that the next update will work with (DualGradientDescent).
+   */
+  readonly multiplier: number | null;
+  /**
+   * The coefficient beta of the KL that the next update will work with (PPO with a KL penalty).
+   */
+  readonly klPenalty: number | null;
+  /**
+   * Part of the rows whose gradient the clipping took away in the last epoch (PPO with clipping).
+   */
+  readonly clipFraction: number | null;
+  /**
+   * How the natural direction was found (NaturalPolicyGradient, TRPO); `null` too where the update
+   * ended before.
+   */
+  readonly naturalDirection: NaturalDirectionSummary | null;
+  /**
+   * The step row by row, with the option `diagnostics`.
+   */
+  readonly diagnostics: UpdateDiagnostics | null;
+  /**
+   * Seconds spent on each part: preparing the batch, the gradient, the solve (or the inner gradient
+   * steps), the line search (or the evaluations at the end), all.
    */
   readonly timing: {
     readonly prepare: number;
@@ -117,101 +190,45 @@ export interface UpdateSummary {
 }
 
 /**
- * The limits that the sentence of a summary mentions.
- */
-export interface Limits {
-  readonly maxKl: number;
-  readonly acceptRatio: number;
-}
-
-/**
  * The public summary of a native one.
  */
-export function summarize(native: NativeUpdateSummary, limits: Limits): UpdateSummary {
-  const { status, conjugateGradient, ...numbers } = native;
+export function summarize<Name extends MethodName>(
+  native: NativeUpdateSummary,
+  method: Name,
+  options: ResolvedOptions[Name],
+): UpdateSummary {
+  const { status, stepScale, naturalDirection, diagnostics: _, ...numbers } = native;
+  const isDual = method === 'DualGradientDescent';
+  const isPpo = method === 'PPO';
+  const isClipped = 'variant' in options && options.variant === 'clip';
   return {
-    method: 'TRPO',
+    method,
     accepted: status === 'accepted',
     reason: status as UpdateReason,
-    message: sentence(native, limits),
+    message: messageOf(native, method, options),
     ...numbers,
-    conjugateGradient: toSummary(conjugateGradient),
+    stepScale: isDual || isPpo ? null : stepScale,
+    gradientSteps: isDual || isPpo ? native.gradientSteps : null,
+    epochs: isPpo ? native.epochs : null,
+    multiplier: isDual ? native.multiplier : null,
+    klPenalty: isPpo && !isClipped ? native.klPenalty : null,
+    clipFraction: isPpo && isClipped ? native.clipFraction : null,
+    naturalDirection: naturalDirection && toNaturalDirection(naturalDirection),
+    diagnostics: diagnose(native, options.diagnostics),
   };
 }
 
-function sentence(native: NativeUpdateSummary, limits: Limits): string {
-  switch (native.status as UpdateReason) {
-    case 'accepted':
-      return (
-        `accepted: mean KL ${short(native.meanKl)} of at most ${short(limits.maxKl)}, surrogate ` +
-        `improved by ${short(native.actualImprovement)} where ${short(native.expectedImprovement)} ` +
-        `was expected, ${short(native.stepFraction)} of the full step ${tries(native)}`
-      );
-    case 'zeroGradient':
-      return (
-        'rejected: the gradient of the surrogate is zero, so there is nothing to improve ' +
-        '(advantages that are all equal have none)'
-      );
-    case 'notFinite':
-      return `rejected: ${whatIsNotFinite(native)}`;
-    case 'negativeCurvature':
-      return (
-        `rejected: no usable direction, conjugate gradients ended by '${
-          native.conjugateGradient.stop
-        }' after ${count(
-          native.conjugateGradient.iterations,
-          'iteration',
-        )} with relative residual ${short(native.conjugateGradient.relativeResidual)}; ` +
-        'more damping may help'
-      );
-    case 'klExceeded':
-      return (
-        `rejected: mean KL ${short(native.candidates.at(-1)?.meanKl)} of the last candidate is ` +
-        `still above ${short(limits.maxKl)} ${tries(native)}`
-      );
-    case 'noImprovement':
-      return (
-        `rejected: the last candidate improved the surrogate by ${short(lastImprovement(native))}` +
-        ` where more than ${short(limits.acceptRatio * native.expectedImprovement)} was needed, ` +
-        tries(native)
-      );
-  }
-}
-
-function whatIsNotFinite(native: NativeUpdateSummary): string {
-  if (!Number.isFinite(native.surrogateBefore) || !Number.isFinite(native.entropyBefore)) {
-    return (
-      `surrogate ${native.surrogateBefore} and entropy ${native.entropyBefore} before the step ` +
-      'must be finite: the policy itself, or the batch, is beyond repair'
-    );
-  }
-  if (!Number.isFinite(native.gradientNorm)) {
-    return `the gradient has norm ${native.gradientNorm}`;
-  }
-  if (native.candidates.length === 0) {
-    return `the direction is not finite, conjugate gradients ended by '${
-      native.conjugateGradient.stop
-    }' after ${count(native.conjugateGradient.iterations, 'iteration')}`;
-  }
-  return (
-    `the last candidate has surrogate ${native.candidates.at(-1)?.surrogate} and mean KL ` +
-    `${native.candidates.at(-1)?.meanKl}, ${tries(native)}`
-  );
-}
-
-function lastImprovement({ candidates, surrogateBefore }: NativeUpdateSummary): number {
-  return (candidates.at(-1)?.surrogate ?? NaN) - surrogateBefore;
-}
-
-function tries({ backtracks }: NativeUpdateSummary): string {
-  return `after ${count(backtracks, 'backtrack')}`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-/** Three significant digits. */
-function short(value = NaN): string {
-  return String(Number(value.toPrecision(3)));
+/**
+ * The native summary, its names typed.
+ */
+export function toNaturalDirection(native: NativeNaturalDirectionSummary): NaturalDirectionSummary {
+  return {
+    solver: native.solver as NaturalDirectionSummary['solver'],
+    preconditioner: native.preconditioner as NaturalDirectionSummary['preconditioner'],
+    preconditionerRefreshed: native.preconditionerRefreshed,
+    warmStarted: native.warmStarted,
+    damping: native.damping,
+    fisherRows: native.fisherRows,
+    conjugateGradient: toSummary(native.conjugateGradient),
+  };
 }

@@ -95,6 +95,13 @@ export function requireNumber(value: unknown, name: string, bounds: NumberBounds
 }
 
 /**
+ * As {@link requireNumber} for a number greater than 0, but `Infinity` is allowed: no limit.
+ */
+export function requireLimit(value: unknown, name: string): number {
+  return value === Infinity ? value : requireNumber(value, name, { exclusiveMin: 0 });
+}
+
+/**
  * Checks that `value` is an integer which a double holds exactly, from `min` to `max`.
  *
  * @returns The value.
@@ -285,6 +292,28 @@ export function rejectUnknownOptions(
       );
     }
   }
+}
+
+/**
+ * Checks an option that is `true`, `false` or an object of further options.
+ *
+ * @param known - What that object may have.
+ * @returns `false`, or the object: an empty one for `true`.
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT` or `ERR_UNKNOWN_OPTION`.
+ */
+export function requireSwitch<Options extends object>(
+  value: boolean | Options,
+  name: string,
+  known: readonly string[],
+): false | Partial<Options> {
+  if (typeof value === 'boolean') {
+    return value && {};
+  }
+  if (typeof value !== 'object' || value === null || isArrayLike(value)) {
+    fail('ERR_INVALID_ARGUMENT', name, 'true, false or an object', describe(value));
+  }
+  rejectUnknownOptions(value, known, name);
+  return value;
 }
 
 /**

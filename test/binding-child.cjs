@@ -14,22 +14,41 @@ const { isMainThread, parentPort, Worker, workerData } = require('node:worker_th
 const onlyInWorkers = isMainThread && process.argv[2] === 'terminate';
 const { addon } = onlyInWorkers ? {} : require('../native.cjs');
 
-const update = {
+const trpo = {
   maxKl: 0.01,
-  damping: 0.1,
-  conjugateGradient: {
-    iterations: 10,
-    residualTolerance: 0,
-    progressTolerance: 0,
-    residualResetPeriod: 20,
-    reorthogonalize: true,
-  },
   stepLength: 'fisher',
-  lineSearch: { maxKl: 0.01, backtrackFactor: 0.8, maxBacktracks: 15, acceptRatio: 0.1 },
+  lineSearch: 'boundary',
+  backtrackFactor: 0.8,
+  maxBacktracks: 15,
+  acceptRatio: 0.1,
+  klTolerance: 0.01,
+  damping: 0.1,
+  adaptiveDamping: false,
+  fisher: 'exact',
+  fisherFraction: 1,
+  solver: 'conjugateGradient',
+  cgIterations: 10,
+  cgTolerance: 0,
+  cgProgressTolerance: 0,
+  cgReorthogonalize: true,
+  preconditioner: 'none',
+  warmStart: true,
   normalizeAdvantages: true,
+  diagnostics: false,
+};
+const conjugateGradient = {
+  iterations: 10,
+  residualTolerance: 0,
+  progressTolerance: 0,
+  residualResetPeriod: 20,
+  reorthogonalize: true,
 };
 const fit = { solver: 'adam', epochs: 50, minibatchSize: 128, learningRate: 1e-3 };
 const network = { observationSize: 4, activation: 'tanh', seed: 1, backend: '', threads: 2 };
+
+function makeMethod() {
+  return new addon.Method('TRPO', trpo);
+}
 
 function makePolicy(hidden = [32]) {
   return new addon.Policy({
@@ -59,17 +78,22 @@ function makeBatch(rows) {
   return { observations: sines(4 * rows), actions: sines(2 * rows), advantages: sines(rows) };
 }
 
+function observationsOnly(length) {
+  const none = new Float32Array(0);
+  return { observations: new Float32Array(length), actions: none, advantages: none };
+}
+
 /** An update and a fit that take much longer than what the cases do meanwhile. */
 function startLongJobs() {
   const batch = makeBatch(100_000);
-  makePolicy([64, 64]).updateTrpo(batch, update);
+  makePolicy([64, 64]).update(batch, makeMethod());
   makeValueFunction().fit(batch.observations, batch.advantages, fit);
 }
 
 /** Bodies of workers, which are terminated at some point after they said that they run. */
 const workers = {
   update(started) {
-    makePolicy().updateTrpo(makeBatch(5000), update);
+    makePolicy().update(makeBatch(5000), makeMethod());
     started();
   },
   fit(started) {
@@ -79,11 +103,12 @@ const workers = {
   },
   async settle(started) {
     const policy = makePolicy();
+    const method = makeMethod(); // one, so that its state goes from update to update
     const batch = makeBatch(8);
     const bad = { ...batch, advantages: new Float32Array(8).fill(Number.NaN) };
     for (;;) {
-      await policy.updateTrpo(batch, update);
-      await policy.updateTrpo(bad, update).catch(() => undefined);
+      await policy.update(batch, method);
+      await policy.update(bad, method).catch(() => undefined);
       started();
     }
   },
@@ -93,7 +118,7 @@ const workers = {
     for (;;) {
       policy.act(new Float32Array(4), false, new Float32Array(2));
       policy.getNormalizer();
-      policy.fisherOperator(new Float32Array(8));
+      policy.fisherOperator(observationsOnly(8), 'exact');
     }
   },
   errors(started) {
@@ -101,7 +126,7 @@ const workers = {
     started();
     for (;;) {
       try {
-        policy.updateTrpo({}, update);
+        policy.update({}, makeMethod());
       } catch {}
       try {
         new addon.Policy({});
@@ -115,7 +140,7 @@ const workers = {
       addon.conjugateGradient(
         (vector, out) => out.set(vector.map((value, i) => value * (i + 1))),
         b,
-        update.conjugateGradient,
+        conjugateGradient,
         new Float64Array(20),
         new Float64Array(20),
       );
@@ -187,7 +212,7 @@ const cases = {
   /** The update itself keeps the process alive until it has settled. */
   natural() {
     makePolicy()
-      .updateTrpo(makeBatch(1000), update)
+      .update(makeBatch(1000), makeMethod())
       .then(({ status }) => process.stdout.write(status));
   },
 
@@ -204,7 +229,7 @@ const cases = {
     (() => {
       const policy = makePolicy();
       registry.register(policy);
-      pending = policy.updateTrpo(makeBatch(20_000), update);
+      pending = policy.update(makeBatch(20_000), makeMethod());
     })();
     await collectGarbage();
     if (collected !== 0) throw new Error('a policy was collected while its update ran');
@@ -212,7 +237,7 @@ const cases = {
     for (let count = 0; count < 20; count += 1) {
       const policy = makePolicy();
       registry.register(policy);
-      registry.register(policy.fisherOperator(new Float32Array(400)));
+      registry.register(policy.fisherOperator(observationsOnly(400), 'exact'));
     }
     for (let round = 0; round < 10 && collected < 40; round += 1) await collectGarbage();
     // The last ones may still lie on the stack.
@@ -234,7 +259,7 @@ const cases = {
 
 function report() {
   makePolicy()
-    .updateTrpo(makeBatch(500), update)
+    .update(makeBatch(500), makeMethod())
     .then(({ timing: _, ...summary }) => parentPort.postMessage(JSON.stringify(summary)));
 }
 

@@ -1,10 +1,6 @@
-import type {
-  NativeAddon,
-  NativePolicyConfig,
-  NativeTrpoOptions,
-  NativeValueFunctionConfig,
-} from '../lib/native.js';
+import type { NativeAddon, NativePolicyConfig, NativeValueFunctionConfig } from '../lib/native.js';
 import native from '../native.cjs';
+import type { ResolvedTrpoOptions } from '../lib/trpo.js';
 import { numbers } from './helpers.js';
 
 /*
@@ -44,19 +40,36 @@ export const conjugateGradient = {
   reorthogonalize: true,
 };
 export const lineSearch = {
+  kind: 'backtracking' as const,
   maxKl: 0.01,
   backtrackFactor: 0.8,
   maxBacktracks: 15,
   acceptRatio: 0.1,
 };
-export const update: NativeTrpoOptions = {
+/** Options of the method as the constructor of TRPO resolves them. */
+export const trpo: ResolvedTrpoOptions = {
   maxKl: 0.01,
-  damping: 0.1,
-  conjugateGradient,
   stepLength: 'fisher',
-  lineSearch,
+  lineSearch: 'boundary',
+  backtrackFactor: 0.8,
+  maxBacktracks: 15,
+  acceptRatio: 0.1,
+  klTolerance: 0.01,
+  damping: 0.1,
+  adaptiveDamping: false,
+  fisher: 'exact',
+  fisherFraction: 1,
+  solver: 'conjugateGradient',
+  cgIterations: 10,
+  cgTolerance: 0,
+  cgProgressTolerance: 0,
+  cgReorthogonalize: true,
+  preconditioner: 'none',
+  warmStart: false,
   normalizeAdvantages: true,
+  diagnostics: false,
 };
+export const makeMethod = () => new addon.Method('TRPO', trpo);
 export const fit = { solver: 'adam', epochs: 2, minibatchSize: 8, learningRate: 1e-3 } as const;
 
 export function makeBatch(count = rows) {

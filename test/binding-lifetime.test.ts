@@ -1,24 +1,26 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { NativeBatch, NativePolicy } from '../lib/native.js';
+import type { NativeBatch, NativeMethod, NativePolicy } from '../lib/native.js';
 import {
   addon,
   critic,
   fit,
   gaussian,
   makeBatch,
+  makeMethod,
   rows,
   thrownBy,
-  update,
 } from './binding-helpers.js';
 
 // Busy and closed objects, and the ends of threads, workers and processes.
 
 let policy: NativePolicy;
+let method: NativeMethod;
 let batch: ReturnType<typeof makeBatch>;
 beforeEach(() => {
   policy = new addon.Policy(gaussian);
+  method = makeMethod();
   batch = makeBatch();
 });
 
@@ -29,14 +31,14 @@ describe('while an update runs', () => {
     const parameters = new Float64Array(policy.parameterCount);
     policy.getParameters(parameters);
     const normalizer = policy.getNormalizer();
-    const pending = policy.updateTrpo(batch, update);
+    const pending = policy.update(batch, method);
     expect(policy.busy).toBe(true);
 
     for (const change of [
       () => policy.setParameters(parameters),
       () => policy.setNormalizer(normalizer),
       () => policy.updateNormalizer(batch.observations),
-      () => policy.updateTrpo(batch, update),
+      () => policy.update(batch, method),
       () => policy.close(),
     ]) {
       expect(thrownBy(change)).toBe(busy);
@@ -51,7 +53,7 @@ describe('while an update runs', () => {
     policy.entropy(batch.observations, perRow);
     policy.gradient(batch, new Float64Array(policy.parameterCount));
     expect(policy.evaluate(batch, still)).toMatchObject({ meanKl: expect.closeTo(0, 9) });
-    policy.fisherOperator(batch.observations).close();
+    policy.fisherOperator(batch, 'exact').close();
     expect(still).toEqual(parameters);
     expect(policy.version).toBe(0);
 
@@ -84,8 +86,40 @@ describe('while an update runs', () => {
 
   test('another policy updates beside it', async () => {
     const twins = [gaussian, gaussian].map((config) => new addon.Policy(config));
-    const [first, second] = await Promise.all(twins.map((twin) => twin.updateTrpo(batch, update)));
+    const [first, second] = await Promise.all(
+      twins.map((twin) => twin.update(batch, makeMethod())),
+    );
     expect({ ...second, timing: 0 }).toEqual({ ...first, timing: 0 });
+  });
+});
+
+describe('a method', () => {
+  test('runs one update at a time', async () => {
+    const pending = policy.update(batch, method);
+    expect(method.busy).toBe(true);
+    const other = new addon.Policy(gaussian);
+    expect(thrownBy(() => other.update(batch, method))).toBe(
+      'ERR_BUSY: the method is busy: an update with it is running; await it first',
+    );
+    expect(other.busy).toBe(false);
+    await pending;
+    expect(method.busy).toBe(false);
+  });
+
+  test('belongs to the policy that it has updated', async () => {
+    await policy.update(batch, method);
+    const other = new addon.Policy({ ...gaussian, hidden: [3] });
+    const sentence = 'ERR_INVALID_ARGUMENT: method must be one that has not updated another policy';
+    expect(thrownBy(() => other.update(batch, method))).toBe(sentence);
+    expect(await policy.update(batch, method)).toMatchObject({ status: 'accepted' });
+  });
+
+  test('belongs to none after an update that failed', async () => {
+    const bad = { ...batch, advantages: new Float32Array(rows).fill(Number.NaN) };
+    await expect(policy.update(bad, method)).rejects.toMatchObject({ code: 'ERR_NOT_FINITE' });
+    expect([policy.busy, method.busy]).toEqual([false, false]);
+    const other = new addon.Policy({ ...gaussian, hidden: [3] });
+    expect(await other.update(batch, method)).toMatchObject({ status: 'accepted' });
   });
 });
 
@@ -105,8 +139,8 @@ describe('after close()', () => {
       () => policy.act(batch.observations, false, batch.actions),
       () => policy.seed(1),
       () => policy.evaluate(batch, parameters),
-      () => policy.fisherOperator(batch.observations),
-      () => policy.updateTrpo(batch, update),
+      () => policy.fisherOperator(batch, 'exact'),
+      () => policy.update(batch, method),
     ]) {
       expect(thrownBy(use)).toBe('ERR_CLOSED: the policy is closed');
     }
@@ -120,7 +154,7 @@ describe('after close()', () => {
         return batch.actions;
       },
     };
-    expect(thrownBy(() => policy.updateTrpo(trap, update))).toMatch(/^ERR_CLOSED/);
+    expect(thrownBy(() => policy.update(trap, method))).toMatch(/^ERR_CLOSED/);
   });
 
   test('a value function the same', () => {
@@ -135,7 +169,7 @@ describe('after close()', () => {
   });
 
   test('a Fisher operator outlives its policy, then its own close()', () => {
-    const operator = policy.fisherOperator(batch.observations);
+    const operator = policy.fisherOperator(batch, 'exact');
     const vector = new Float64Array(operator.size).fill(1);
     const before = new Float64Array(operator.size);
     const after = new Float64Array(operator.size);

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { NativeBatch, NativePolicy, NativePolicyConfig } from '../lib/native.js';
+import type { NativeBatch, NativeMethod, NativePolicy, NativePolicyConfig } from '../lib/native.js';
 import {
   addon,
   conjugateGradient,
@@ -9,9 +9,10 @@ import {
   gaussian,
   lineSearch,
   makeBatch,
+  makeMethod,
   rows,
   thrownBy,
-  update,
+  trpo,
   wrong,
 } from './binding-helpers.js';
 import { numbers } from './helpers.js';
@@ -19,14 +20,17 @@ import { numbers } from './helpers.js';
 // Arrays, errors and functions of the caller at the seam of the binding.
 
 let policy: NativePolicy;
+let method: NativeMethod;
 let batch: ReturnType<typeof makeBatch>;
 beforeEach(() => {
   policy = new addon.Policy(gaussian);
+  method = makeMethod();
   batch = makeBatch();
 });
 
 test('exports what lib/native.ts declares', () => {
   expect(Object.keys(addon).sort()).toEqual([
+    'Method',
     'Policy',
     'ValueFunction',
     'advantages',
@@ -75,12 +79,12 @@ describe('arrays', () => {
       advantages: share(batch.advantages),
     };
     const twin = new addon.Policy(gaussian);
-    const { timing: _, ...expected } = await twin.updateTrpo(batch, update);
-    expect(await policy.updateTrpo(shared, update)).toMatchObject({ ...expected });
+    const { timing: _, ...expected } = await twin.update(batch, makeMethod());
+    expect(await policy.update(shared, method)).toMatchObject({ ...expected });
   });
 
   test('a Fisher product may overwrite its vector', () => {
-    const operator = policy.fisherOperator(batch.observations);
+    const operator = policy.fisherOperator(batch, 'exact');
     const vector = numbers(operator.size);
     const expected = new Float64Array(operator.size);
     operator.apply(vector, expected);
@@ -110,13 +114,13 @@ describe('arrays', () => {
         return batch.advantages;
       },
     };
-    expect(thrownBy(() => policy.updateTrpo(trap, update))).toMatch(/^ERR_SHAPE_MISMATCH: obser/);
+    expect(thrownBy(() => policy.update(trap, method))).toMatch(/^ERR_SHAPE_MISMATCH: obser/);
   });
 
   test('arrays may be transferred or overwritten while an update reads them', async () => {
     const twin = new addon.Policy(gaussian);
-    const { timing: _, ...expected } = await twin.updateTrpo(makeBatch(), update);
-    const pending = policy.updateTrpo(batch, update);
+    const { timing: _, ...expected } = await twin.update(makeBatch(), makeMethod());
+    const pending = policy.update(batch, method);
     batch.actions.fill(Number.NaN);
     detach(batch.observations);
     detach(batch.advantages);
@@ -161,28 +165,51 @@ describe('errors', () => {
     [
       'no batch',
       /^ERR_INVALID_ARGUMENT: batch must be an object/,
-      () => policy.updateTrpo(wrong(null), update),
+      () => policy.update(wrong(null), method),
     ],
     [
       'no options',
       /^ERR_INVALID_ARGUMENT: options\.maxKl/,
-      () => policy.updateTrpo(batch, wrong({})),
+      () => new addon.Method('TRPO', wrong({ ...trpo, maxKl: undefined })),
+    ],
+    [
+      'no method',
+      /^ERR_INVALID_ARGUMENT: method must be a native Method/,
+      () => policy.update(batch, wrong(policy)),
+    ],
+    [
+      'an unknown method',
+      /^ERR_INVALID_ARGUMENT: kind cannot be 'A2C'/,
+      () => new addon.Method(wrong('A2C'), wrong({})),
     ],
     [
       'short advantages',
       /^ERR_SHAPE_MISMATCH: advantages/,
-      () => policy.updateTrpo({ ...batch, advantages: new Float32Array(1) }, update),
+      () => policy.update({ ...batch, advantages: new Float32Array(1) }, method),
     ],
     [
       'a wrong name',
       /^ERR_INVALID_ARGUMENT: options\.stepLength.*'x'/,
-      () => policy.updateTrpo(batch, { ...update, stepLength: wrong('x') }),
+      () => new addon.Method('TRPO', { ...trpo, stepLength: wrong('x') }),
     ],
     [
-      'no backtracks',
-      /^ERR_OUT_OF_RANGE: options\.lineSearch\.max/,
+      'negative backtracks',
+      /^ERR_OUT_OF_RANGE: options\.max/,
+      () => new addon.Method('TRPO', { ...trpo, maxBacktracks: -1 }),
+    ],
+    [
+      'no rows for the Fisher matrix',
+      /^ERR_OUT_OF_RANGE: options\.fisherFraction/,
+      () => new addon.Method('TRPO', { ...trpo, fisherFraction: NaN }),
+    ],
+    [
+      'bounds of damping that are none',
+      /^ERR_OUT_OF_RANGE: options\.adaptiveDamping\.minimum/,
       () =>
-        policy.updateTrpo(batch, { ...update, lineSearch: { ...lineSearch, maxBacktracks: -1 } }),
+        new addon.Method('TRPO', {
+          ...trpo,
+          adaptiveDamping: { minimum: 1, maximum: NaN, factor: 2 },
+        }),
     ],
     [
       'no config',
@@ -234,13 +261,13 @@ describe('errors', () => {
 
   test('a rejection has a code too, and the policy goes on', async () => {
     const advantages = new Float32Array(rows).fill(Number.NaN);
-    await expect(policy.updateTrpo({ ...batch, advantages }, update)).rejects.toMatchObject({
+    await expect(policy.update({ ...batch, advantages }, method)).rejects.toMatchObject({
       code: 'ERR_NOT_FINITE',
       message: expect.stringMatching(/^advantages\[0\]/),
     });
     expect(policy.busy).toBe(false);
     expect(policy.version).toBe(0);
-    expect(await policy.updateTrpo(batch, update)).toMatchObject({ version: 1 });
+    expect(await policy.update(batch, method)).toMatchObject({ version: 1 });
   });
 
   test('what a getter of the caller throws comes back unchanged', () => {
@@ -250,7 +277,7 @@ describe('errors', () => {
         throw mine;
       },
     };
-    expect(() => policy.updateTrpo(wrong(trap), update)).toThrow(mine);
+    expect(() => policy.update(wrong(trap), method)).toThrow(mine);
   });
 
   test('methods refuse objects of another class', () => {

@@ -257,6 +257,87 @@ describe('trustregion train', () => {
     });
   });
 
+  test.each([
+    ['VanillaPolicyGradient', ['--learning-rate', '0.1'], { learningRate: 0.1 }, ['stepScale']],
+    [
+      'NaturalPolicyGradient',
+      ['--epsilon', '0.002', '--solver', 'cholesky', '--fisher', 'empirical'],
+      { epsilon: 0.002, solver: 'cholesky', fisher: 'empirical' },
+      ['damping', 'cgIterations', 'cgRelativeResidual', 'cgStop', 'stepScale'],
+    ],
+    [
+      'TRPO',
+      ['--adaptive-damping', '--warm-start', '--preconditioner', 'jacobi'],
+      { adaptiveDamping: { factor: 1.5 }, warmStart: true, preconditioner: 'jacobi' },
+      ['damping', 'cgIterations', 'cgRelativeResidual', 'cgStop', 'stepScale'],
+    ],
+    [
+      'DualGradientDescent',
+      ['--inner-steps', '5', '--max-kl', '0.03'],
+      { innerSteps: 5, maxKl: 0.03 },
+      ['gradientSteps', 'multiplier'],
+    ],
+    [
+      'PPO',
+      ['--variant', 'klPenalty', '--target-kl', '0.005', '--max-kl', 'Infinity', '--epochs', '2'],
+      { variant: 'klPenalty', targetKl: 0.005, maxKl: 'Infinity', epochs: 2 },
+      ['gradientSteps', 'epochs', 'klPenalty'],
+    ],
+  ])('--method %s', async (method, options, resolved, ownColumns) => {
+    const shared = [...small, '--method', method, ...options, '--seed', '4'];
+    const [first, second] = await Promise.all([
+      run(...shared, '--json'),
+      run(...shared, '--threads', '1', '--out', `twin-${method}`),
+    ]);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    const report = parseOnly(first.stdout);
+    const out = join('runs', `CartPole-v1-${method}-seed4`);
+    const maxKl = (resolved as { readonly maxKl?: number | string }).maxKl;
+    expect(report).toMatchObject({
+      method,
+      updates: 3,
+      acceptedUpdates: 3,
+      out,
+      maxKl: typeof maxKl === 'number' ? maxKl : method === 'TRPO' ? expect.any(Number) : null,
+    });
+    expect(JSON.parse(read(out, 'config.json'))).toMatchObject({ method, methodOptions: resolved });
+
+    const [header = [], ...table] = rows(out, 'progress.csv').map((row) => row.split(','));
+    const ofSomeMethods = [
+      'stepScale',
+      'damping',
+      'cgIterations',
+      'cgRelativeResidual',
+      'cgStop',
+      'gradientSteps',
+      'epochs',
+      'multiplier',
+      'klPenalty',
+      'clipFraction',
+    ];
+    for (const row of table) {
+      expect(row).toHaveLength(header.length);
+      const filled = ofSomeMethods.filter((column) => row[header.indexOf(column)] !== '');
+      expect(filled.sort()).toEqual([...ownColumns].sort());
+    }
+    expect(read(out, 'curve.svg')).toContain(`CartPole-v1, ${method}, seed 4`);
+    expect(read(out, 'curve.svg').includes('>bound ')).toBe(report['maxKl'] !== null);
+
+    expect(second).toMatchObject({ code: 0, stderr: '' });
+    expect(second.stdout).toMatch(
+      typeof report['maxKl'] === 'number'
+        ? /mean KL at most [\d.e-]+ of /
+        : /mean KL at most [\d.e-]+\n/,
+    );
+    const policies = [out, `twin-${method}`].map((name) =>
+      readFileSync(join(folder, name, 'policy.safetensors')),
+    );
+    expect(policies[0]?.equals(policies[1] ?? Buffer.alloc(0))).toBe(true);
+    expect((await run('evaluate', out, '--episodes', '1')).stdout).toMatch(
+      new RegExp(`^CartPole-v1, ${method}, seed 4: return`),
+    );
+  });
+
   test('never overwrites a run', async () => {
     const tiny = [
       'train',
@@ -370,7 +451,20 @@ describe('wrong usage', () => {
       'train CartPole-v1 --hidden 8,x',
       /number 2 of --hidden must be an integer of at least 1, got the string "x"/,
     ],
-    ['train CartPole-v1 --method TRP', /--method must be one of 'TRPO'.*; did you mean 'TRPO'\?/],
+    ['train CartPole-v1 --method TRP', /--method must be one of .*'TRPO'.*; did you mean 'TRPO'\?/],
+    [
+      'train CartPole-v1 --method PPO --epsilon 1',
+      /--epsilon is no option of PPO, but of VanillaPolicyGradient, NaturalPolicyGradient/,
+    ],
+    [
+      'train CartPole-v1 --kl-tolerance 0.1 --line-search backtracking',
+      /klTolerance must be left out with lineSearch 'backtracking', got 0.1/,
+    ],
+    [
+      'train CartPole-v1 --method PPO --variant klPenalty --clip-range 0.1',
+      /clipRange must be left out with variant 'klPenalty', got 0.1/,
+    ],
+    ['train CartPole-v1 --max-kl Infinity', /maxKl must be a finite number/],
     ['train CartPole-v1 --json=1', /option --json takes no value, got '1'/],
     ['train CartPole-v1 --backend gpu', /gpu/],
     [
@@ -429,7 +523,19 @@ describe('failures', () => {
 });
 
 describe('help', () => {
-  test.each([['--help'], ['train --help'], ['evaluate --help']])('trustregion %s', async (line) => {
+  test('train --help knows all methods and their options', async () => {
+    const { stdout } = await run('train', '--help', '--method', 'PPO');
+    expect(stdout).toContain('Updating, NaturalPolicyGradient, TRPO:\n  --damping X');
+    expect(stdout).toContain('Updating, every method:\n  --no-normalize-advantages');
+    expect(stdout).toContain('Defaults by task, of --method PPO');
+  });
+
+  test.each([
+    ['--help'],
+    ['train --help'],
+    ['train --help --method DualGradientDescent'],
+    ['evaluate --help'],
+  ])('trustregion %s', async (line) => {
     const outcome = await run(...line.split(' '));
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     expect(outcome.stdout).toMatch(/^Usage: trustregion /);

@@ -208,9 +208,10 @@ describe('lineSearch', () => {
     );
     expect(tried).toEqual([1, 0.5]);
     expect(result).toMatchObject({ accepted: true, stop: 'accepted', fraction: 0.5 });
+    const untold = { maxKl: NaN, entropy: NaN, effectiveSampleSize: NaN, klUncertainty: 0 };
     expect(result.candidates).toEqual([
-      { fraction: 1, surrogate: 1.5, meanKl: 0.02, maxKl: NaN, entropy: NaN, finite: true },
-      { fraction: 0.5, surrogate: 1.375, meanKl: 0.005, maxKl: NaN, entropy: NaN, finite: true },
+      { fraction: 1, surrogate: 1.5, meanKl: 0.02, ...untold, finite: true },
+      { fraction: 0.5, surrogate: 1.375, meanKl: 0.005, ...untold, finite: true },
     ]);
   });
 

@@ -69,6 +69,13 @@ describe('renderCurve', () => {
     expect(svg).toContain('>20k</text>');
   });
 
+  test('draws no bound for a method without one', () => {
+    const svg = renderCurve({ title: 'free', points, maxKl: null });
+    expectSound(svg);
+    expect(svg).not.toContain('>bound ');
+    expectSound(renderCurve({ title: 'nothing yet', points: [], maxKl: null }));
+  });
+
   test.each<[string, CurvePoint[]]>([
     ['nothing', []],
     ['one update', points.slice(0, 1)],
@@ -98,6 +105,7 @@ describe('ProgressBar', () => {
     expect(progressLine(progress, 0.01, 200)).toBe(
       `[${'#'.repeat(15)}${'-'.repeat(15)}]  ${numbers}`,
     );
+    expect(progressLine(progress, null, 77)).toContain('  KL 0.0087  5 updates/s');
     expect(progressLine(progress, 0.01, 30)).toBe('[###--]  51,200/102,400 steps ');
     const rejected = {
       ...progress,

@@ -5,8 +5,11 @@ import * as trustregion from '../lib/index.js';
 test('what the package exports, beside types', () => {
   expect(Object.keys(trustregion).sort()).toEqual([
     'CartPole',
+    'DualGradientDescent',
     'EpisodicEnvironment',
     'MujocoEnvironment',
+    'NaturalPolicyGradient',
+    'PPO',
     'Pendulum',
     'Policy',
     'RandomGenerator',
@@ -14,6 +17,7 @@ test('what the package exports, beside types', () => {
     'TRPO',
     'TrustRegionError',
     'ValueFunction',
+    'VanillaPolicyGradient',
     'actionLength',
     'backends',
     'computeAdvantages',

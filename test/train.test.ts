@@ -394,7 +394,7 @@ describe('train', () => {
     [
       { method: new TRPO(scriptPolicy()) },
       'ERR_INVALID_ARGUMENT',
-      /^method must be a TRPO made for the policy/,
+      /^method must be one of .*PPO made for the policy to be trained, got a TRPO of another policy/,
     ],
   ])('refuses %p before it starts', async (options, code, message) => {
     const environment = new Script();

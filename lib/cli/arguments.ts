@@ -5,6 +5,7 @@ import type { NumberBounds } from '../validate.js';
 import {
   nearestName,
   requireInteger,
+  requireLimit,
   requireNumber,
   requireOneOf,
   requireString,
@@ -80,6 +81,11 @@ export function number(help: string, bounds: NumberBounds): Option<number> {
   };
 }
 
+/** A number greater than 0, or Infinity. */
+export function limit(help: string): Option<number> {
+  return { placeholder: 'X', help, parse: (text, name) => requireLimit(toNumber(text), name) };
+}
+
 /** Integers from 1 separated by commas; the empty string for none. */
 export function integers(help: string): Option<number[]> {
   return {
@@ -101,10 +107,14 @@ export function text(help: string, placeholder: string): Option<string> {
   return { placeholder, help, parse: requireString };
 }
 
-/** One of a few words. */
-export function oneOf<Name extends string>(help: string, names: readonly Name[]): Option<Name> {
+/** One of a few words; the help shows them all unless it is given something shorter. */
+export function oneOf<Name extends string>(
+  help: string,
+  names: readonly Name[],
+  placeholder = names.join('|'),
+): Option<Name> {
   return {
-    placeholder: names.join('|'),
+    placeholder,
     help,
     parse: (text, name) => requireOneOf(text, name, names),
   };

@@ -15,8 +15,8 @@ export interface CurvePoint {
 export interface Curve {
   readonly title: string;
   readonly points: readonly CurvePoint[];
-  /** The bound on the mean KL divergence. */
-  readonly maxKl: number;
+  /** The bound on the mean KL divergence; `null` for none. */
+  readonly maxKl: number | null;
 }
 
 /** Where a panel lies, and the numbers at its edges. */
@@ -60,7 +60,7 @@ const style = `
 
 /**
  * Draws a learning curve: above the mean return, below the mean KL divergence of every update and
- * its bound, both over environment steps. Updates that were rejected are rings on the zero line.
+ * its bound, if it has one, both over environment steps. Updates that were rejected are rings on the zero line.
  *
  * @returns A stand-alone SVG document.
  */
@@ -80,11 +80,10 @@ export function renderCurve({ title, points, maxKl }: Curve): string {
     top: 376,
     bottom: 462,
     x,
-    y: { low: 0, high: 1.2 * largest(divergences, maxKl) },
+    y: { low: 0, high: 1.2 * largest(divergences, maxKl ?? 0) || 1 },
   };
 
   const accepted = points.filter((point) => point.accepted);
-  const boundY = coordinate(vertical(klPanel, maxKl));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
 <title>${escapeXml(title)}: mean return and KL divergence over environment steps</title>
 <style>${style}</style>
@@ -98,8 +97,7 @@ ${line(
 )}
 ${finite.length === 0 ? note(returnPanel, 'no episode has ended yet') : ''}
 ${axes(klPanel, 3, 'mean KL')}
-<line class="bound" x1="${left}" x2="${right}" y1="${boundY}" y2="${boundY}"/>
-<text class="bound-text" x="${right}" y="${coordinate(vertical(klPanel, maxKl) - 5)}" text-anchor="end">bound ${maxKl}</text>
+${maxKl === null ? '' : bound(klPanel, maxKl)}
 ${line(
   klPanel,
   'kl',
@@ -141,6 +139,15 @@ function axes(panel: Panel, tickCount: number, label: string): string {
     `<path class="axis" fill="none" d="M${left} ${top}V${bottom}H${right}"/>`,
     `<text x="18" y="${middle}" text-anchor="middle" transform="rotate(-90 18 ${middle})">${label}</text>`,
   ].join('\n');
+}
+
+function bound(panel: Panel, maxKl: number): string {
+  const y = vertical(panel, maxKl);
+  const at = coordinate(y);
+  return (
+    `<line class="bound" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/>` +
+    `<text class="bound-text" x="${right}" y="${coordinate(y - 5)}" text-anchor="end">bound ${maxKl}</text>`
+  );
 }
 
 /** A line through the points, the last one marked with its value. */

@@ -19,14 +19,14 @@ const redrawMilliseconds = 100;
  */
 export class ProgressBar {
   readonly #terminal: Terminal;
-  readonly #maxKl: number;
+  readonly #maxKl: number | null;
   #drawnAt = -Infinity;
 
   /**
    * @param terminal - Usually `process.stderr`.
-   * @param maxKl - The bound on the mean KL divergence.
+   * @param maxKl - The bound on the mean KL divergence; `null` for none.
    */
-  constructor(terminal: Terminal, maxKl: number) {
+  constructor(terminal: Terminal, maxKl: number | null) {
     this.#terminal = terminal;
     this.#maxKl = maxKl;
   }
@@ -57,13 +57,13 @@ const narrowestBar = 5;
 /**
  * The line, at most `width` characters; the bar takes what the numbers leave.
  */
-export function progressLine(progress: TrainProgress, maxKl: number, width: number): string {
+export function progressLine(progress: TrainProgress, maxKl: number | null, width: number): string {
   const { steps, totalSteps, meanReturn, summary, update, wallSeconds } = progress;
   const kl = summary.accepted ? significant(summary.meanKl, 2) : `rejected (${summary.reason})`;
   const numbers = [
     `${grouped(steps)}/${grouped(totalSteps)} steps`,
     `return ${Number.isNaN(meanReturn) ? '-' : significant(meanReturn, 4)}`,
-    `KL ${kl}/${maxKl}`,
+    `KL ${kl}${maxKl === null ? '' : `/${maxKl}`}`,
     `${significant(update / wallSeconds, 3)} updates/s`,
   ].join('  ');
   const room = width - numbers.length - '[]  '.length;

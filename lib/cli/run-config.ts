@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { ResolvedEstimator } from '../advantage-estimator.js';
 import { TrustRegionError } from '../errors.js';
 import type { ResolvedFitOptions } from '../fit-options.js';
+import type { Method } from '../method.js';
 import type { ActionSpace } from '../spaces.js';
-import type { TRPO } from '../trpo.js';
 import { describe, requireInteger, requireString } from '../validate.js';
 
 /**
@@ -21,7 +21,7 @@ export interface RunConfig {
     readonly stepsPerUpdate: number;
     readonly normalizeObservations: boolean;
   } & ResolvedEstimator;
-  readonly methodOptions: TRPO['options'];
+  readonly methodOptions: Method['options'];
   readonly policy: {
     readonly observationSize: number;
     readonly actions: ActionSpace;
@@ -45,6 +45,13 @@ export interface RunConfig {
   };
   readonly versions: { readonly trustregion: string; readonly node: string };
   readonly platform: string;
+}
+
+/**
+ * The bound on the mean KL divergence of an update; `null` for a method that has none.
+ */
+export function klBound(options: Method['options']): number | null {
+  return 'maxKl' in options && options.maxKl < Infinity ? options.maxKl : null;
 }
 
 export const runFormat = 'trustregion run';

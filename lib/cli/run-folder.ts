@@ -7,10 +7,13 @@ import type { Policy } from '../policy.js';
 import type { TrainProgress } from '../train.js';
 import { renderCurve } from './curve.js';
 import type { CurvePoint } from './curve.js';
+import { klBound } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 
-/** Columns of `progress.csv`: one row per update. */
-const columns: Readonly<Record<string, (progress: TrainProgress) => number | string | boolean>> = {
+type Field = number | string | boolean | null | undefined;
+
+/** Columns of `progress.csv`: one row per update. Those that a method does not have stay empty. */
+const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
   update: ({ update }) => update,
   steps: ({ steps }) => steps,
   episodes: ({ episodes }) => episodes,
@@ -25,14 +28,21 @@ const columns: Readonly<Record<string, (progress: TrainProgress) => number | str
   expectedImprovement: ({ summary }) => summary.expectedImprovement,
   actualImprovement: ({ summary }) => summary.actualImprovement,
   entropy: ({ summary }) => summary.entropyAfter,
+  effectiveSampleSize: ({ summary }) => summary.effectiveSampleSize,
   gradientNorm: ({ summary }) => summary.gradientNorm,
   stepScale: ({ summary }) => summary.stepScale,
   stepFraction: ({ summary }) => summary.stepFraction,
   stepNorm: ({ summary }) => summary.stepNorm,
   backtracks: ({ summary }) => summary.backtracks,
-  cgIterations: ({ summary }) => summary.conjugateGradient.iterations,
-  cgRelativeResidual: ({ summary }) => summary.conjugateGradient.relativeResidual,
-  cgStop: ({ summary }) => summary.conjugateGradient.stop,
+  damping: ({ summary }) => summary.naturalDirection?.damping,
+  cgIterations: ({ summary }) => summary.naturalDirection?.conjugateGradient.iterations,
+  cgRelativeResidual: ({ summary }) => summary.naturalDirection?.conjugateGradient.relativeResidual,
+  cgStop: ({ summary }) => summary.naturalDirection?.conjugateGradient.stop,
+  gradientSteps: ({ summary }) => summary.gradientSteps,
+  epochs: ({ summary }) => summary.epochs,
+  multiplier: ({ summary }) => summary.multiplier,
+  klPenalty: ({ summary }) => summary.klPenalty,
+  clipFraction: ({ summary }) => summary.clipFraction,
   valueLossBefore: ({ fit }) => fit?.lossBefore ?? NaN,
   valueLossAfter: ({ fit }) => fit?.lossAfter ?? NaN,
   explainedVarianceBefore: ({ fit }) => fit?.explainedVarianceBefore ?? NaN,
@@ -80,7 +90,7 @@ export class RunFolder {
     if (out !== undefined) {
       await claim(out);
     }
-    await writeText(join(path, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await writeText(join(path, 'config.json'), `${JSON.stringify(config, withInfinity, 2)}\n`);
     const folder = new RunFolder(path, config, openSync(join(path, 'progress.csv'), 'wx'));
     writeSync(folder.#table, `${Object.keys(columns).join(',')}\n`);
     return folder;
@@ -103,7 +113,7 @@ export class RunFolder {
       renderCurve({
         title: `${task}, ${method}, seed ${seed}`,
         points: this.#points,
-        maxKl: methodOptions.maxKl,
+        maxKl: klBound(methodOptions),
       }),
     );
   }
@@ -112,6 +122,11 @@ export class RunFolder {
   close(): void {
     closeSync(this.#table);
   }
+}
+
+/** JSON itself has no Infinity and would write null. */
+function withInfinity(_key: string, value: unknown): unknown {
+  return value === Infinity ? 'Infinity' : value;
 }
 
 function writeText(file: string, text: string): Promise<void> {
@@ -123,8 +138,8 @@ export function policyFile(folder: string): string {
   return join(folder, 'policy.safetensors');
 }
 
-function field(value: number | string | boolean): string {
-  return Number.isNaN(value) ? '' : String(value);
+function field(value: Field): string {
+  return Number.isNaN(value) ? '' : String(value ?? '');
 }
 
 async function claim(folder: string): Promise<void> {

@@ -4,19 +4,22 @@ import { makeEnvironment } from '../environments/registry.js';
 import type { EnvironmentName } from '../environments/registry.js';
 import { resolveFitOptions } from '../fit-options.js';
 import type { FitOptions, ResolvedFitOptions } from '../fit-options.js';
+import type { MethodName } from '../method-options.js';
+import type { Method } from '../method.js';
+import { makeMethod } from '../methods.js';
+import type { OptionsOf } from '../methods.js';
 import { Policy } from '../policy.js';
 import { deriveSeeds } from '../seeds.js';
-import { TRPO } from '../trpo.js';
-import type { TrpoOptions } from '../trpo.js';
 import { ValueFunction } from '../value-function.js';
 import { version } from '../version.js';
 import { kebabCase, pick } from './arguments.js';
 import type { OptionValues } from './arguments.js';
+import { methodOptions, requireOptionsOf } from './method-arguments.js';
 import { runFormat, runFormatVersion } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 import { presetOf } from './tasks.js';
-import type { TaskPreset } from './tasks.js';
-import { criticOptions, methodOptions } from './train-options.js';
+import type { RunPreset } from './tasks.js';
+import { criticOptions, defaultMethod } from './train-options.js';
 import type { trainOptions } from './train-options.js';
 
 /**
@@ -27,7 +30,7 @@ export interface Run {
   readonly environment: Environment;
   readonly policy: Policy;
   readonly critic: ValueFunction;
-  readonly method: TRPO;
+  readonly method: Method;
 }
 
 /**
@@ -39,7 +42,9 @@ export async function prepareRun(
   task: EnvironmentName,
   values: OptionValues<typeof trainOptions>,
 ): Promise<Run> {
-  const preset = presetOf(task);
+  const name = values.method ?? defaultMethod;
+  requireOptionsOf(name, values);
+  const preset = presetOf(task, name);
   const seed = values.seed ?? 0;
   const seeds = deriveSeeds(seed);
   const environment = await makeEnvironment(task);
@@ -60,14 +65,18 @@ export async function prepareRun(
     ...(initialLogStd === undefined ? {} : { initialLogStd }),
   });
   const critic = new ValueFunction({ ...network, seed: seeds.valueFunction });
-  const { maxKl, damping, cgIterations } = preset;
-  const method = new TRPO(policy, { maxKl, damping, cgIterations, ...methodOptionsOf(values) });
+  const method = makeMethod(name, policy, {
+    ...withoutOverridden(preset.options, values),
+    ...pick(values, Object.keys(methodOptions) as (keyof typeof methodOptions)[]),
+    // It has a stream of random numbers of its own, apart from that of the initial parameters.
+    ...(name === 'PPO' ? { seed: seeds.policy } : {}),
+  });
 
   const config: RunConfig = {
     format: runFormat,
     formatVersion: runFormatVersion,
     task,
-    method: values.method ?? 'TRPO',
+    method: name,
     seed,
     train: {
       steps: values.steps ?? preset.steps,
@@ -99,16 +108,28 @@ export async function prepareRun(
   return { config, environment, policy, critic, method };
 }
 
+/** The preset without the size of a step where it is given the other way. */
+function withoutOverridden<Options extends OptionsOf[MethodName]>(
+  preset: Options,
+  { learningRate, epsilon }: { readonly learningRate?: number; readonly epsilon?: number },
+): Options {
+  return Object.fromEntries(
+    Object.entries(preset).filter(
+      ([key]) =>
+        !(key === 'epsilon' && learningRate !== undefined) &&
+        !(key === 'learningRate' && epsilon !== undefined),
+    ),
+  ) as Options;
+}
+
 /** `valueEpochs` is `epochs`, and so on. What the task has a setting of belongs to Adam. */
 function fitOptionsOf(
   values: OptionValues<typeof trainOptions>,
-  preset: TaskPreset,
+  preset: RunPreset,
 ): ResolvedFitOptions {
   const names = Object.keys(criticOptions) as (keyof typeof criticOptions)[];
-  const given = pick(
-    values.valueSolver === 'gaussNewton' ? values : { ...preset, ...values },
-    names,
-  );
+  const valueSolver = values.valueSolver ?? preset.valueSolver;
+  const given = pick({ ...(valueSolver === 'adam' ? preset : {}), ...values, valueSolver }, names);
   const options = Object.entries(given).map(([key, value]) => {
     const [first = '', ...rest] = key.slice('value'.length);
     return [first.toLowerCase() + rest.join(''), value];
@@ -117,8 +138,4 @@ function fitOptionsOf(
     Object.fromEntries(options) as FitOptions,
     (name) => `--value-${kebabCase(name)}`,
   );
-}
-
-function methodOptionsOf(values: OptionValues<typeof trainOptions>): TrpoOptions {
-  return pick(values, Object.keys(methodOptions) as (keyof typeof methodOptions)[]);
 }

@@ -1,38 +1,47 @@
 import type { EnvironmentName } from '../environments/registry.js';
+import type { FitSolver } from '../fit-options.js';
+import type { MethodName } from '../method-options.js';
+import type { OptionsOf } from '../methods.js';
 
 /**
- * Settings of a run that have a good value for each task. Everything else keeps the library's
- * defaults. Each is an option of `trustregion train` and ends up in the run's `config.json`.
+ * Settings of a run that have a good value for each task and method. Everything else keeps the
+ * library's defaults. Each is an option of `trustregion train` and ends up in the run's `config.json`.
  */
-export interface TaskPreset {
+export interface RunPreset {
   /** Environment steps of the whole run. */
   readonly steps: number;
   /** Environment steps per update. */
   readonly stepsPerUpdate: number;
   readonly gamma: number;
   readonly lambda: number;
-  readonly maxKl: number;
-  readonly damping: number;
-  readonly cgIterations: number;
   /** Hidden layers of the policy and of the critic. */
   readonly hidden: readonly number[];
   /** Of continuous actions. */
   readonly initialLogStd: number;
+  readonly valueSolver: FitSolver;
+  /** This one and the next two: of adam. */
   readonly valueEpochs: number;
   readonly valueMinibatchSize: number;
   readonly valueLearningRate: number;
 }
 
-const common: TaskPreset = {
+/** What a method wants otherwise than the task's other methods, and its own options. */
+type MethodPreset<Name extends MethodName> = Partial<RunPreset> & {
+  readonly options: OptionsOf[Name];
+};
+
+type TaskPreset = Partial<RunPreset> & {
+  readonly methods: { readonly [Name in MethodName]: MethodPreset<Name> };
+};
+
+const common: RunPreset = {
   steps: 100_000,
   stepsPerUpdate: 2000,
   gamma: 0.99,
   lambda: 0.97,
-  maxKl: 0.01,
-  damping: 0.1,
-  cgIterations: 10,
   hidden: [64, 64],
   initialLogStd: 0,
+  valueSolver: 'adam',
   valueEpochs: 10,
   valueMinibatchSize: 128,
   valueLearningRate: 1e-3,
@@ -42,15 +51,58 @@ const common: TaskPreset = {
  * Pendulum-v1: a critic learns the value of this smooth task to within a percent, so a small lambda
  * takes most of the noise out of the advantages; with 0.95 one run in five ends far from the top.
  */
-const presets: Readonly<Record<EnvironmentName, TaskPreset>> = {
-  'CartPole-v1': { ...common, stepsPerUpdate: 1000 },
-  'Pendulum-v1': { ...common, gamma: 0.95, lambda: 0.7, maxKl: 0.05, valueEpochs: 20 },
-  'InvertedPendulum-v5': common,
+const tasks: Readonly<Record<EnvironmentName, TaskPreset>> = {
+  'CartPole-v1': {
+    stepsPerUpdate: 1000,
+    methods: {
+      VanillaPolicyGradient: { options: { epsilon: 0.01 } },
+      NaturalPolicyGradient: { options: { epsilon: 0.01 } },
+      TRPO: { options: { maxKl: 0.01 } },
+      DualGradientDescent: { options: { maxKl: 0.01 } },
+      PPO: { options: { maxKl: 0.02 } },
+    },
+  },
+  'Pendulum-v1': {
+    gamma: 0.95,
+    lambda: 0.7,
+    valueEpochs: 20,
+    methods: {
+      // Many short steps; the critic must follow them, and a narrower network is steered faster.
+      VanillaPolicyGradient: {
+        steps: 300_000,
+        stepsPerUpdate: 200,
+        hidden: [32, 32],
+        valueSolver: 'gaussNewton',
+        options: { epsilon: 0.003 },
+      },
+      NaturalPolicyGradient: { options: { epsilon: 0.05 } },
+      TRPO: { options: { maxKl: 0.05 } },
+      DualGradientDescent: {
+        steps: 150_000,
+        options: { maxKl: 0.05, innerLearningRate: 0.002, multiplierLearningRate: 10 },
+      },
+      PPO: { options: { maxKl: 0.05 } },
+    },
+  },
+  'InvertedPendulum-v5': {
+    methods: {
+      VanillaPolicyGradient: { options: { epsilon: 0.01 } },
+      NaturalPolicyGradient: { options: { epsilon: 0.01 } },
+      TRPO: { options: { maxKl: 0.01 } },
+      DualGradientDescent: { options: { maxKl: 0.01 } },
+      PPO: { options: { maxKl: 0.02 } },
+    },
+  },
 };
 
 /**
- * The settings of a task that comes with the package.
+ * The settings of a task that comes with the package for a method.
  */
-export function presetOf(task: EnvironmentName): TaskPreset {
-  return presets[task];
+export function presetOf<Name extends MethodName>(
+  task: EnvironmentName,
+  method: Name,
+): RunPreset & { readonly options: OptionsOf[Name] } {
+  const { methods, ...settings } = tasks[task];
+  const preset: MethodPreset<Name> = methods[method];
+  return { ...common, ...settings, ...preset };
 }

@@ -9,6 +9,7 @@ import { blamingUsage, parseArguments, UsageError } from './arguments.js';
 import { evaluationText } from './evaluate-command.js';
 import { interruptible } from './interrupt.js';
 import { grouped, ProgressBar, significant } from './progress-bar.js';
+import { klBound } from './run-config.js';
 import { RunFolder } from './run-folder.js';
 import { prepareRun } from './run-setup.js';
 import type { Run } from './run-setup.js';
@@ -24,7 +25,8 @@ interface TrainReport {
   readonly updates: number;
   readonly acceptedUpdates: number;
   readonly worstMeanKl: number;
-  readonly maxKl: number;
+  /** `null` for a method without a bound. */
+  readonly maxKl: number | null;
   /** `null` if the run was interrupted. */
   readonly evaluation: Pick<Evaluation, 'episodes' | 'mean' | 'std'> | null;
   readonly episodes: number;
@@ -45,7 +47,7 @@ const saveInterval = 15;
 export async function trainCommand(arguments_: readonly string[]): Promise<number> {
   const { values, positionals } = parseArguments(arguments_, trainOptions);
   if (values.help === true) {
-    process.stdout.write(`${trainHelp}\n`);
+    process.stdout.write(`${trainHelp(values.method)}\n`);
     return 0;
   }
   const run = await blamingUsage(() => prepareRun(onlyTask(positionals), values));
@@ -93,7 +95,7 @@ async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promis
     updates,
     acceptedUpdates,
     worstMeanKl,
-    maxKl: config.methodOptions.maxKl,
+    maxKl: klBound(config.methodOptions),
     evaluation,
     episodes,
     interrupted: signal.aborted,
@@ -109,7 +111,7 @@ async function learn(
   folder: RunFolder,
   signal: AbortSignal,
 ): Promise<TrainResult> {
-  const bar = new ProgressBar(process.stderr, config.methodOptions.maxKl);
+  const bar = new ProgressBar(process.stderr, klBound(config.methodOptions));
   let savedAt = -Infinity;
   const onUpdate = async (progress: TrainProgress): Promise<void> => {
     folder.record(progress);
@@ -164,10 +166,11 @@ function reportText(report: TrainReport): string {
   const steps = grouped(report.steps);
   const seconds = significant(report.wallSeconds, 3);
   const worstMeanKl = significant(report.worstMeanKl, 3);
+  const bound = maxKl === null ? '' : ` of ${maxKl}`;
   return [
     `${task}, ${method}, seed ${seed}: ${steps} steps in ${seconds} s` +
       `${interrupted ? ', interrupted' : ''}`,
-    `updates     ${updates}, ${acceptedUpdates} accepted, mean KL at most ${worstMeanKl} of ${maxKl}`,
+    `updates     ${updates}, ${acceptedUpdates} accepted, mean KL at most ${worstMeanKl}${bound}`,
     `evaluation  ${evaluation === null ? 'none: interrupted' : evaluationText(evaluation)}`,
     `run folder  ${out}`,
     '',

@@ -1,6 +1,8 @@
 import { advantageEstimators } from '../advantage-estimator.js';
 import { environmentNames } from '../environments/registry.js';
 import { fitSolvers } from '../fit-options.js';
+import type { MethodName } from '../method-options.js';
+import { methodNames } from '../methods.js';
 import {
   flag,
   integer,
@@ -12,18 +14,16 @@ import {
   optionsHelp,
   text,
 } from './arguments.js';
+import { methodOptions, methodOptionsHelp } from './method-arguments.js';
 import { presetOf } from './tasks.js';
-import type { TaskPreset } from './tasks.js';
 
-/**
- * Methods that a run can update with.
- */
-export const methodNames = ['TRPO'] as const;
+/** How a run updates unless it is told otherwise. */
+export const defaultMethod = 'TRPO';
 
 const runOptions = {
   steps: integer('environment steps of the whole run (by task)', { min: 1 }),
   seed: integer('everything random follows from it (0)', { min: 0, max: Number.MAX_SAFE_INTEGER }),
-  method: oneOf('how to update (TRPO)', methodNames),
+  method: oneOf(`how to update (${defaultMethod})`, methodNames, 'NAME'),
   out: text(
     'folder to write, new or empty (runs/<task>-<method>-seed<seed>, numbered if taken)',
     'DIR',
@@ -42,29 +42,6 @@ const rolloutOptions = {
   normalizeObservations: onByDefault('leave observations as the environment gives them'),
 };
 
-/**
- * Options of the method, by the names that its constructor takes.
- */
-export const methodOptions = {
-  maxKl: number('bound on the mean KL divergence of an update (by task)', { exclusiveMin: 0 }),
-  damping: number('added to the diagonal of the Fisher matrix (by task)', { min: 0 }),
-  cgIterations: integer('conjugate gradient iterations at most (by task)', { min: 1 }),
-  cgTolerance: number('relative residual at which conjugate gradients stop (0)', { min: 0 }),
-  cgProgressTolerance: number('relative progress below which they stop (0)', { min: 0 }),
-  cgReorthogonalize: onByDefault('let rounding spoil conjugate gradients, as in the textbook'),
-  stepLength: oneOf('curvature that the full step is measured with (fisher)', ['fisher', 'damped']),
-  backtrackFactor: number('what a failed step is multiplied by (0.8)', {
-    exclusiveMin: 0,
-    exclusiveMax: 1,
-  }),
-  maxBacktracks: integer('shorter steps tried at most (15)', { min: 0 }),
-  acceptRatio: number('share of the expected improvement that must come (0.1)', {
-    min: 0,
-    exclusiveMax: 1,
-  }),
-  normalizeAdvantages: onByDefault('use advantages as they are estimated'),
-};
-
 const networkOptions = {
   hidden: integers('hidden layers of policy and critic (by task)'),
   activation: oneOf('of the hidden units (tanh)', ['tanh', 'relu', 'silu']),
@@ -80,7 +57,7 @@ const networkOptions = {
  * Options of `ValueFunction.fit`, by their names there with `value` before them.
  */
 export const criticOptions = {
-  valueSolver: oneOf('how to minimise its loss (adam)', fitSolvers),
+  valueSolver: oneOf('how to minimise its loss (by task)', fitSolvers),
   valueEpochs: integer('passes of adam over a rollout (by task)', { min: 1 }),
   valueMinibatchSize: integer('rows per step of adam (by task)', { min: 1 }),
   valueLearningRate: number('of adam (by task)', { exclusiveMin: 0 }),
@@ -100,12 +77,19 @@ export const trainOptions = {
   ...criticOptions,
 };
 
-export const trainHelp = `Usage: trustregion train <task> [options]
+/**
+ * What `trustregion train --help` prints.
+ *
+ * @param method - Whose defaults it ends with.
+ */
+export function trainHelp(method: MethodName = defaultMethod): string {
+  return `Usage: trustregion train <task> [options]
 
 Trains a policy and writes a run folder: config.json, progress.csv, policy.safetensors, curve.svg.
 Ctrl-C ends the run after the step at hand and leaves a usable folder; a second one quits at once.
 
 Tasks: ${environmentNames.join(', ')}
+Methods: ${methodNames.join(', ')}
 
 Options (defaults in brackets):
 ${optionsHelp(runOptions)}
@@ -113,8 +97,7 @@ ${optionsHelp(runOptions)}
 Collecting:
 ${optionsHelp(rolloutOptions)}
 
-Updating (TRPO):
-${optionsHelp(methodOptions)}
+${methodOptionsHelp()}
 
 Networks:
 ${optionsHelp(networkOptions)}
@@ -122,15 +105,20 @@ ${optionsHelp(networkOptions)}
 Fitting the critic:
 ${optionsHelp(criticOptions)}
 
-Defaults by task:
-${presetTable()}`;
+Defaults by task, of --method ${method} (add another --method to see its own):
+${presetTable(method)}`;
+}
 
 /** One row per setting, one column per task. */
-function presetTable(): string {
-  const presets = environmentNames.map(presetOf);
-  const rows = Object.keys(presets[0] ?? {}).map((key) => [
+function presetTable(method: MethodName): string {
+  const presets = environmentNames.map((task) => {
+    const { options, ...settings } = presetOf(task, method);
+    return { ...settings, ...options } as Readonly<Record<string, unknown>>;
+  });
+  const keys = new Set(presets.flatMap((preset) => Object.keys(preset)));
+  const rows = [...keys].map((key) => [
     `--${kebabCase(key)}`,
-    ...presets.map((preset) => String(preset[key as keyof TaskPreset])),
+    ...presets.map((preset) => String(preset[key] ?? '')),
   ]);
   const table = [['', ...environmentNames], ...rows];
   const width = (column: number): number =>

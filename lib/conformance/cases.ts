@@ -27,20 +27,21 @@ export interface PolicyCase {
   readonly logProb: readonly number[] | undefined;
   readonly entropy: readonly number[] | undefined;
   readonly surrogateGradient: readonly number[] | undefined;
-  /** Vectors v and the products F v. */
-  readonly fisherProducts: FisherProducts | undefined;
+  /** Vectors v and the products F v, exact and empirical. */
+  readonly vectors: readonly (readonly number[])[] | undefined;
+  readonly fisherVectorProduct: readonly (readonly number[])[] | undefined;
+  readonly empiricalFisherVectorProduct: readonly (readonly number[])[] | undefined;
   readonly fisherDiagonal: readonly number[] | undefined;
   readonly conjugateGradient: readonly ConjugateGradientIterate[] | undefined;
+  /** What the iterates converge to. */
+  readonly exactSolution: readonly number[] | undefined;
   readonly trpo: TrpoAnswers | undefined;
+  readonly naturalGradientStepSize: StepSizeAnswer | undefined;
+  readonly euclideanStepSize: StepSizeAnswer | undefined;
   /** At other parameters, against these. */
-  readonly other: (CandidateAnswers & { readonly parameters: readonly number[] }) | undefined;
+  readonly other: OtherAnswers | undefined;
   /** Fields of the file that nothing here looks at. */
   readonly notCovered: readonly string[];
-}
-
-export interface FisherProducts {
-  readonly vectors: readonly (readonly number[])[];
-  readonly products: readonly (readonly number[])[];
 }
 
 export interface ConjugateGradientIterate {
@@ -53,6 +54,29 @@ export interface CandidateAnswers {
   readonly surrogate: number | undefined;
   readonly meanKl: number | undefined;
   readonly maxKl: number | undefined;
+}
+
+/** The alpha that makes a step along a direction as long as epsilon says. */
+export interface StepSizeAnswer {
+  readonly epsilon: number;
+  readonly alpha: number | undefined;
+}
+
+/** An objective with an option of its own, and its gradient. */
+export interface ObjectiveAnswers {
+  readonly option: number;
+  readonly value: number | undefined;
+  readonly gradient: readonly number[] | undefined;
+}
+
+export interface OtherAnswers extends CandidateAnswers {
+  readonly parameters: readonly number[];
+  /** The surrogate clipped to the option. */
+  readonly clippedSurrogate: ObjectiveAnswers | undefined;
+  /** The surrogate less the option times the mean KL. */
+  readonly penalizedSurrogate: ObjectiveAnswers | undefined;
+  /** Gradient of the mean entropy. */
+  readonly entropyGradient: readonly number[] | undefined;
 }
 
 export interface TrpoAnswers {
@@ -155,8 +179,12 @@ function readPolicyCase(reader: JsonReader, fileName: string): PolicyCase {
   const column = (field: string): readonly number[] => reader.numbers(field, rows);
   const actionCount = rows * actionLength(actionSpace);
 
-  const trpo = reader.optional('trpo', (field) => reader.object(field));
-  const other = reader.optional('other', (field) => reader.object(field));
+  const nested = (field: string): JsonReader | undefined =>
+    reader.optional(field, (name) => reader.object(name));
+  const trpo = nested('trpo');
+  const other = nested('other');
+  const naturalGradientStepSize = nested('naturalGradientStepSize');
+  const euclideanStepSize = nested('euclideanStepSize');
   const answers = {
     kind: 'policy' as const,
     name,
@@ -176,20 +204,25 @@ function readPolicyCase(reader: JsonReader, fileName: string): PolicyCase {
     logProb: reader.optional('logProb', column),
     entropy: reader.optional('entropy', column),
     surrogateGradient: reader.optional('surrogateGradient', vector),
-    fisherProducts: readFisherProducts(reader, size),
+    ...readFisherProducts(reader, size),
     fisherDiagonal: reader.optional('fisherDiagonal', vector),
     conjugateGradient: reader.optional('conjugateGradient', (field) =>
       readIterates(reader, field, size),
     ),
+    exactSolution: reader.optional('exactSolution', vector),
     trpo: trpo && readTrpo(trpo, size),
-    other: other && { parameters: other.numbers('parameters', size), ...readCandidate(other) },
+    naturalGradientStepSize: naturalGradientStepSize && readStepSize(naturalGradientStepSize),
+    euclideanStepSize: euclideanStepSize && readStepSize(euclideanStepSize),
+    other: other && readOther(other, size),
   };
+  const objects = { trpo, naturalGradientStepSize, euclideanStepSize, other };
   return {
     ...answers,
     notCovered: [
       ...reader.unread,
-      ...(trpo?.unread ?? []).map((field) => `trpo.${field}`),
-      ...(other?.unread ?? []).map((field) => `other.${field}`),
+      ...Object.entries(objects).flatMap(([name, object]) =>
+        (object?.unread ?? []).map((field) => `${name}.${field}`),
+      ),
     ],
   };
 }
@@ -227,20 +260,27 @@ function countParameters(
   return layers + (space.kind === 'continuous' ? space.size : 0);
 }
 
-function readFisherProducts(reader: JsonReader, size: number): FisherProducts | undefined {
-  const vectors = reader.optional('vectors', (field) => reader.vectors(field, size));
-  const products = reader.optional('fisherVectorProduct', (field) => reader.vectors(field, size));
-  if (products === undefined) {
-    return undefined;
-  }
-  if (vectors?.length !== products.length) {
-    throw new TrustRegionError(
-      'ERR_SHAPE_MISMATCH',
-      `fisherVectorProduct must have as many entries as vectors, got ${products.length} and ` +
-        String(vectors?.length ?? 0),
-    );
-  }
-  return { vectors, products };
+const fisherProductNames = ['fisherVectorProduct', 'empiricalFisherVectorProduct'] as const;
+
+function readFisherProducts(
+  reader: JsonReader,
+  size: number,
+): Pick<PolicyCase, 'vectors' | (typeof fisherProductNames)[number]> {
+  const read = (name: string): readonly (readonly number[])[] | undefined =>
+    reader.optional(name, (field) => reader.vectors(field, size));
+  const vectors = read('vectors');
+  const [exact, empirical] = fisherProductNames.map((name) => {
+    const products = read(name);
+    if (products !== undefined && products.length !== vectors?.length) {
+      throw new TrustRegionError(
+        'ERR_SHAPE_MISMATCH',
+        `${name} must have as many entries as vectors, got ${products.length} and ` +
+          String(vectors?.length ?? 0),
+      );
+    }
+    return products;
+  });
+  return { vectors, fisherVectorProduct: exact, empiricalFisherVectorProduct: empirical };
 }
 
 function readIterates(
@@ -262,6 +302,37 @@ function readCandidate(reader: JsonReader): CandidateAnswers {
     meanKl: reader.optional('meanKl', number),
     maxKl: reader.optional('maxKl', number),
   };
+}
+
+function readStepSize(reader: JsonReader): StepSizeAnswer {
+  return {
+    epsilon: reader.number('epsilon', { exclusiveMin: 0 }),
+    alpha: reader.optional('alpha', (field) => reader.number(field)),
+  };
+}
+
+function readOther(reader: JsonReader, size: number): OtherAnswers {
+  const vector = (field: string): readonly number[] => reader.numbers(field, size);
+  return {
+    parameters: vector('parameters'),
+    ...readCandidate(reader),
+    clippedSurrogate: readObjective(reader, 'clippedSurrogate', 'clipRange', size),
+    penalizedSurrogate: readObjective(reader, 'penalizedSurrogate', 'klPenalty', size),
+    entropyGradient: reader.optional('entropyGradient', vector),
+  };
+}
+
+function readObjective(
+  reader: JsonReader,
+  name: string,
+  option: string,
+  size: number,
+): ObjectiveAnswers | undefined {
+  const value = reader.optional(name, (field) => reader.number(field));
+  const gradient = reader.optional(`${name}Gradient`, (field) => reader.numbers(field, size));
+  return value === undefined && gradient === undefined
+    ? undefined
+    : { option: reader.number(option, { exclusiveMin: 0 }), value, gradient };
 }
 
 function readTrpo(reader: JsonReader, size: number): TrpoAnswers {

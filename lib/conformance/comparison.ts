@@ -40,16 +40,20 @@ export class Comparisons {
   }
 
   /**
-   * Compares numbers with the reference: norm(difference) / norm(reference).
+   * Compares numbers with the reference: norm(difference) / norm(reference). Records a missing one.
    */
   add(
     quantity: string,
     tolerance: number,
     result: ArrayLike<number>,
-    reference: ArrayLike<number>,
+    reference: ArrayLike<number> | undefined,
     details: ComparisonDetails = {},
   ): void {
-    this.addWorst(quantity, tolerance, [{ result, reference, ...details }]);
+    if (reference === undefined) {
+      this.skip(quantity);
+    } else {
+      this.addWorst(quantity, tolerance, [{ result, reference, ...details }]);
+    }
   }
 
   /** Compares several results of the same kind; the one that is nearest to failing counts. */
@@ -135,6 +139,11 @@ export function relativeError(
   }
   const difference = Float64Array.from(reference, (value, index) => (result[index] ?? NaN) - value);
   return norm(difference) / (scale === 0 ? 1 : scale);
+}
+
+/** A number as {@link Comparisons.add} takes it. */
+export function maybeArray(value: number | undefined): readonly number[] | undefined {
+  return value === undefined ? undefined : [value];
 }
 
 /** Euclidean norm. */

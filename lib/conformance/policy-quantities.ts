@@ -1,11 +1,16 @@
 import type { Batch } from '../batch.js';
 import { conjugateGradient } from '../conjugate-gradient.js';
 import type { ConjugateGradientResult } from '../conjugate-gradient.js';
+import type { FisherOptions } from '../fisher-operator.js';
+import type { Method } from '../method.js';
+import { NaturalPolicyGradient } from '../natural-policy-gradient.js';
 import { Policy } from '../policy.js';
 import { TRPO } from '../trpo.js';
+import { VanillaPolicyGradient } from '../vanilla-policy-gradient.js';
 import type { CandidateAnswers, PolicyCase, TrpoAnswers } from './cases.js';
-import { Comparisons, norm, tolerances } from './comparison.js';
+import { Comparisons, maybeArray, norm, tolerances } from './comparison.js';
 import type { CaseReport } from './comparison.js';
+import { checkObjectives } from './objective-quantities.js';
 import { ReferenceDrift } from './reference-drift.js';
 import type { Solve } from './reference-drift.js';
 
@@ -25,9 +30,11 @@ export async function checkPolicyCase(
     checker.checkDistributions();
     checker.checkFisher();
     checker.checkOther();
+    await checker.checkEuclideanStepSize();
     const { damping } = reference;
     if (damping === undefined) {
-      comparisons.skip('damping', 'conjugateGradient', 'trpo');
+      comparisons.skip('damping', 'conjugateGradient', 'exactSolution');
+      comparisons.skip('naturalGradientStepSize', 'trpo');
     } else {
       await checkSolves(checker, reference, damping);
     }
@@ -48,7 +55,9 @@ async function checkSolves(
   try {
     const drift = new ReferenceDrift(fisher, policy.gradient(batch), damping);
     checker.checkIterates(damping, drift);
-    await checker.checkTrpo(damping, drift); // moves the policy, so it comes last
+    checker.checkExactSolution(damping);
+    await checker.checkNaturalStepSize(damping);
+    await checker.checkTrpo(damping, drift);
   } finally {
     fisher.close();
     policy.close();
@@ -128,22 +137,31 @@ class PolicyChecker {
   }
 
   checkFisher(): void {
-    const { fisherProducts, fisherDiagonal } = this.#reference;
-    const { observations } = this.#batch;
-    if (fisherProducts === undefined) {
-      this.#comparisons.skip('fisherVectorProduct');
-    } else {
-      const { vectors, products } = fisherProducts;
-      this.#comparisons.addWorst(
-        'fisherVectorProduct',
-        this.#tolerance,
-        vectors.map((vector, index) => ({
-          result: this.policy.fisherVectorProduct(observations, vector),
-          reference: products[index] ?? [],
-        })),
-      );
-    }
+    const { fisherDiagonal } = this.#reference;
+    const { observations, actions } = this.#batch;
+    this.#checkProducts('fisherVectorProduct', {});
+    this.#checkProducts('empiricalFisherVectorProduct', { estimator: 'empirical', actions });
     this.#compare('fisherDiagonal', this.policy.fisherDiagonal(observations), fisherDiagonal);
+  }
+
+  #checkProducts(
+    quantity: 'fisherVectorProduct' | 'empiricalFisherVectorProduct',
+    options: FisherOptions,
+  ): void {
+    const { vectors = [], [quantity]: products } = this.#reference;
+    if (products === undefined) {
+      this.#comparisons.skip(quantity);
+      return;
+    }
+    const { observations } = this.#batch;
+    this.#comparisons.addWorst(
+      quantity,
+      this.#tolerance,
+      vectors.map((vector, index) => ({
+        result: this.policy.fisherVectorProduct(observations, vector, options),
+        reference: products[index] ?? [],
+      })),
+    );
   }
 
   checkOther(): void {
@@ -157,6 +175,7 @@ class PolicyChecker {
       [this.policy.evaluate(this.#batch, other.parameters)],
       [other],
     );
+    checkObjectives(this.policy, this.#batch, other, this.#comparisons);
   }
 
   checkIterates(damping: number, drift: ReferenceDrift): void {
@@ -187,6 +206,51 @@ class PolicyChecker {
     }
   }
 
+  checkExactSolution(damping: number): void {
+    const { direction } = this.policy.naturalDirection(this.#batch, {
+      damping,
+      solver: 'cholesky',
+    });
+    this.#compare('exactSolution', direction, this.#reference.exactSolution);
+  }
+
+  async checkNaturalStepSize(damping: number): Promise<void> {
+    await this.#checkStepSize(
+      'naturalGradientStepSize',
+      (epsilon) =>
+        new NaturalPolicyGradient(this.policy, {
+          epsilon,
+          damping,
+          solver: 'cholesky',
+          normalizeAdvantages: false,
+        }),
+    );
+  }
+
+  async checkEuclideanStepSize(): Promise<void> {
+    await this.#checkStepSize(
+      'euclideanStepSize',
+      (epsilon) => new VanillaPolicyGradient(this.policy, { epsilon, normalizeAdvantages: false }),
+    );
+  }
+
+  /** Of a real update, which is then undone. */
+  async #checkStepSize(
+    quantity: 'naturalGradientStepSize' | 'euclideanStepSize',
+    makeMethod: (epsilon: number) => Method,
+  ): Promise<void> {
+    const { [quantity]: answer } = this.#reference;
+    if (answer === undefined) {
+      this.#comparisons.skip(quantity);
+      return;
+    }
+    const before = this.#parameters();
+    const { stepScale } = await makeMethod(answer.epsilon).update(this.#batch);
+    this.policy.setParameters(before);
+    this.#compare(quantity, [stepScale ?? NaN], maybeArray(answer.alpha));
+  }
+
+  /** Moves the policy, so it comes last. */
   async checkTrpo(damping: number, drift: ReferenceDrift): Promise<void> {
     const { trpo } = this.#reference;
     if (trpo === undefined) {
@@ -228,17 +292,21 @@ class PolicyChecker {
     const update = await new TRPO(this.policy, {
       maxKl,
       damping,
+      solver: 'conjugateGradient',
+      preconditioner: 'none',
       cgIterations,
       cgTolerance: 0,
       cgProgressTolerance: 0,
       stepLength: 'damped',
+      lineSearch: 'backtracking',
       backtrackFactor: backtrackCoefficient,
       ...(candidates.length === 0 ? {} : { maxBacktracks: candidates.length - 1 }),
       acceptRatio: 0,
       normalizeAdvantages: false,
     }).update(this.#batch);
 
-    const { surrogateBefore, stepScale, stepFraction } = update;
+    const { surrogateBefore, stepFraction } = update;
+    const stepScale = update.stepScale ?? NaN;
     const scaleOf = ({ curvature }: Solve): number => Math.sqrt((2 * maxKl) / curvature);
     this.#compare('trpo.surrogateBefore', [surrogateBefore], maybeArray(trpo.surrogateBefore));
     this.#compare('trpo.stepScale', [stepScale], maybeArray(trpo.stepScale), {
@@ -296,10 +364,6 @@ class PolicyChecker {
     answer: readonly number[] | undefined,
     solved?: SolvedQuantity,
   ): void {
-    if (answer === undefined) {
-      this.#comparisons.skip(quantity);
-      return;
-    }
     this.#comparisons.add(quantity, this.#tolerance, result, answer, {
       ...(solved?.scale === undefined ? {} : { scale: solved.scale }),
       attainable: () =>
@@ -337,8 +401,4 @@ class PolicyChecker {
       }
     }
   }
-}
-
-function maybeArray(value: number | undefined): readonly number[] | undefined {
-  return value === undefined ? undefined : [value];
 }

@@ -126,6 +126,17 @@ bool readBoolean(napi_env env, napi_value value, const char* name) {
   return boolean;
 }
 
+std::string readText(napi_env env, napi_value value, const std::string& name) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    refuse(name, "a string");
+  }
+  std::string text(length, '\0');
+  // The terminating zero lands on the one that std::string keeps there anyway.
+  requireOk(env, napi_get_value_string_utf8(env, value, text.data(), length + 1, &length));
+  return text;
+}
+
 uint64_t readCount(napi_env env, napi_value value, const std::string& name, uint64_t minimum,
                    uint64_t maximum) {
   const double number = readNumber(env, value, name);
@@ -177,7 +188,27 @@ napi_value Options::value(const char* key) const {
   return value;
 }
 
+bool Options::has(const char* key) const {
+  napi_valuetype type = napi_undefined;
+  requireOk(env_, napi_typeof(env_, value(key), &type));
+  return type != napi_undefined;
+}
+
+bool Options::isOn(const char* key) const {
+  const napi_value found = value(key);
+  bool boolean = true;
+  return has(key) && (napi_get_value_bool(env_, found, &boolean) != napi_ok || boolean);
+}
+
 double Options::number(const char* key) const { return readNumber(env_, value(key), path(key)); }
+
+double Options::part(const char* key) const {
+  const double part = number(key);
+  if (!(part > 0 && part <= 1)) {
+    throw Error(ErrorCode::outOfRange, path(key) + " must be greater than 0 and at most 1");
+  }
+  return part;
+}
 
 uint64_t Options::count(const char* key, uint64_t minimum, uint64_t maximum) const {
   return readCount(env_, value(key), path(key), minimum, maximum);
@@ -189,17 +220,7 @@ bool Options::boolean(const char* key) const {
   return readBoolean(env_, value(key), path(key).c_str());
 }
 
-std::string Options::text(const char* key) const {
-  const napi_value string = value(key);
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env_, string, nullptr, 0, &length) != napi_ok) {
-    refuse(path(key), "a string");
-  }
-  std::string text(length, '\0');
-  // The terminating zero lands on the one that std::string keeps there anyway.
-  requireOk(env_, napi_get_value_string_utf8(env_, string, text.data(), length + 1, &length));
-  return text;
-}
+std::string Options::text(const char* key) const { return readText(env_, value(key), path(key)); }
 
 std::vector<size_t> Options::sizes(const char* key) const {
   const napi_value array = value(key);

@@ -69,10 +69,21 @@ class HeldNumbers {
 
 double readNumber(napi_env env, napi_value value, const std::string& name);
 bool readBoolean(napi_env env, napi_value value, const char* name);
+std::string readText(napi_env env, napi_value value, const std::string& name);
 // An integer from minimum to maximum; both are at most 2^53. Throws ErrorCode::outOfRange too.
 uint64_t readCount(napi_env env, napi_value value, const std::string& name, uint64_t minimum,
                    uint64_t maximum);
 Napi::Function readFunction(napi_env env, napi_value value, const char* name);
+
+// The value beside the one of the given names that was chosen.
+template <class Choice>
+Choice chosenFrom(std::initializer_list<std::pair<const char*, Choice>> choices,
+                  const std::string& chosen, const std::string& name) {
+  for (const auto& [candidate, value] : choices) {
+    if (chosen == candidate) return value;
+  }
+  throw Error(ErrorCode::invalidArgument, name + " cannot be '" + chosen + "'");
+}
 
 // Throws ErrorCode::shapeMismatch. Out of line and without building strings first: act() calls it.
 void requireLength(size_t length, size_t expected, const char* name, const char* meaning);
@@ -94,7 +105,13 @@ class Options {
   Options(napi_env env, napi_value object, std::string name);
 
   napi_value value(const char* key) const;
+  // Whether it is there, and not undefined.
+  bool has(const char* key) const;
+  // Whether it is neither absent nor false: an object that switches something on, or true.
+  bool isOn(const char* key) const;
   double number(const char* key) const;
+  // A number greater than 0 and at most 1.
+  double part(const char* key) const;
   uint64_t count(const char* key, uint64_t minimum, uint64_t maximum) const;
   // The same for the core's plain integers, from 0 on.
   int integer(const char* key) const;
@@ -103,21 +120,17 @@ class Options {
   // An Array of integers from 1 to kMaxUnits.
   std::vector<size_t> sizes(const char* key) const;
   Options object(const char* key) const;
+  // What messages call a property.
+  std::string path(const char* key) const { return name_ + "." + key; }
 
   // One of the given names, as the value beside it.
   template <class Choice>
   Choice choice(const char* key,
                 std::initializer_list<std::pair<const char*, Choice>> choices) const {
-    const std::string chosen = text(key);
-    for (const auto& [name, value] : choices) {
-      if (chosen == name) return value;
-    }
-    throw Error(ErrorCode::invalidArgument, path(key) + " cannot be '" + chosen + "'");
+    return chosenFrom(choices, text(key), path(key));
   }
 
  private:
-  std::string path(const char* key) const { return name_ + "." + key; }
-
   napi_env env_;
   napi_value object_;
   std::string name_;

@@ -24,16 +24,23 @@ class ClassWrap : public Napi::ObjectWrap<T> {
     napi_type_tag_object(info.Env(), info.This(), &T::kTypeTag);
   }
 
-  // The C++ object inside `value`; throws if it is not a T.
-  static T& unwrap(napi_env env, napi_value value) {
-    bool isT = false;
-    void* object = nullptr;
-    if (napi_check_object_type_tag(env, value, &T::kTypeTag, &isT) != napi_ok || !isT ||
-        napi_unwrap(env, value, &object) != napi_ok) {
+  // The C++ object inside the receiver of a call; throws if it is not a T.
+  static T& unwrap(napi_env env, napi_value receiver) {
+    T* object = find(env, receiver);
+    if (object == nullptr) {
       throw Error(ErrorCode::invalidArgument,
                   std::string("this method belongs to ") + T::kName + " and needs one as `this`");
     }
-    return *static_cast<T*>(object);
+    return *object;
+  }
+
+  // The same for an argument of that name.
+  static T& unwrapArgument(napi_env env, napi_value value, const char* name) {
+    T* object = find(env, value);
+    if (object == nullptr) {
+      throw Error(ErrorCode::invalidArgument, std::string(name) + " must be a native " + T::kName);
+    }
+    return *object;
   }
 
  protected:
@@ -54,6 +61,17 @@ class ClassWrap : public Napi::ObjectWrap<T> {
   }
 
  private:
+  // Null if `value` is not a T.
+  static T* find(napi_env env, napi_value value) {
+    bool isT = false;
+    void* object = nullptr;
+    if (napi_check_object_type_tag(env, value, &T::kTypeTag, &isT) != napi_ok || !isT ||
+        napi_unwrap(env, value, &object) != napi_ok) {
+      return nullptr;
+    }
+    return static_cast<T*>(object);
+  }
+
   template <auto function>
   static napi_value call(napi_env env, napi_callback_info rawInfo) {
     return guarded(env, [&]() -> napi_value {

@@ -28,7 +28,7 @@ Napi::Function FisherOperatorWrap::define(Napi::Env env) {
 }
 
 Napi::Value FisherOperatorWrap::make(Napi::Env env, std::shared_ptr<const Policy> policy,
-                                     const RolloutView& rollout) {
+                                     const RolloutView& rollout, FisherEstimator estimator) {
   std::shared_ptr<const PolicySnapshot> snapshot = policy->snapshot();
   std::unique_ptr<Problem> problem = policy->makeProblem(*snapshot, rollout);
   const Napi::Object object = AddonData::of(env).fisherOperator.New({});
@@ -38,6 +38,7 @@ Napi::Value FisherOperatorWrap::make(Napi::Env env, std::shared_ptr<const Policy
   wrap.policy_ = std::move(policy);
   wrap.snapshot_ = std::move(snapshot);
   wrap.problem_ = std::move(problem);
+  wrap.estimator_ = estimator;
   return object;
 }
 
@@ -57,13 +58,17 @@ void FisherOperatorWrap::apply(const Napi::CallbackInfo& info) {
   requireLength(vector.size(), problem.parameterCount(), "vector", "size");
   requireLength(out.size(), problem.parameterCount(), "out", "size");
   vector.copyTo(vector_.data());
-  problem.fisherProduct(vector_, out);
+  problem.estimatedFisherProduct(estimator_, vector_, out);
 }
 
 void FisherOperatorWrap::diagonal(const Napi::CallbackInfo& info) {
   Problem& problem = open();
   const std::span<double> out = readDoubles(info.Env(), info[0], "out");
   requireLength(out.size(), problem.parameterCount(), "out", "size");
+  if (estimator_ != FisherEstimator::exact) {
+    throw Error(ErrorCode::invalidArgument,
+                "diagonal() needs an operator with the exact estimator, not the empirical one");
+  }
   problem.fisherDiagonal(out);
 }
 

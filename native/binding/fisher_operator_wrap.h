@@ -20,7 +20,7 @@ class FisherOperatorWrap : public ClassWrap<FisherOperatorWrap> {
   explicit FisherOperatorWrap(const Napi::CallbackInfo& info) : ClassWrap(info) {}
 
   static Napi::Value make(Napi::Env env, std::shared_ptr<const Policy> policy,
-                          const RolloutView& rollout);
+                          const RolloutView& rollout, FisherEstimator estimator);
 
  private:
   Problem& open() const;
@@ -34,7 +34,8 @@ class FisherOperatorWrap : public ClassWrap<FisherOperatorWrap> {
   std::shared_ptr<const Policy> policy_;
   std::shared_ptr<const PolicySnapshot> snapshot_;
   std::unique_ptr<Problem> problem_;  // null when closed
-  std::vector<double> vector_;        // scratch: a product must not read what it writes
+  FisherEstimator estimator_ = FisherEstimator::exact;
+  std::vector<double> vector_;  // scratch: a product must not read what it writes
   ReportedMemory memory_;
 };
 

@@ -145,7 +145,9 @@ Napi::Value lineSearch(const Napi::CallbackInfo& info) {
   const Napi::Function function = readFunction(env, info[0], "evaluate");
   const double surrogateBefore = readNumber(env, info[1], "surrogateBefore");
   const double expectedImprovement = readNumber(env, info[2], "expectedImprovement");
-  const LineSearchOptions options = readLineSearchOptions(Options(env, info[3], "options"));
+  const Options object(env, info[3], "options");
+  const LineSearchKind kind = readLineSearchKind(object, "kind");
+  const LineSearchOptions options = readLineSearchOptions(object, kind);
   const auto evaluate = [&](double fraction) {
     const Napi::HandleScope scope(env);
     const napi_value argument = Napi::Number::New(env, fraction);
@@ -153,8 +155,9 @@ Napi::Value lineSearch(const Napi::CallbackInfo& info) {
     requireOk(env, napi_call_function(env, env.Undefined(), function, 1, &argument, &result));
     return readEvaluation(Options(env, result, "evaluation"));
   };
-  return toObject(env,
-                  backtrackingLineSearch(evaluate, surrogateBefore, expectedImprovement, options));
+  const auto search =
+      kind == LineSearchKind::boundary ? boundaryLineSearch : backtrackingLineSearch;
+  return toObject(env, search(evaluate, surrogateBefore, expectedImprovement, options));
 }
 
 template <auto function>

@@ -49,28 +49,36 @@ ConjugateGradientOptions readConjugateGradientOptions(const Options& options) {
   result.progressTolerance = options.number("progressTolerance");
   result.residualResetPeriod = options.integer("residualResetPeriod");
   result.reorthogonalize = options.boolean("reorthogonalize");
-  result.reorthogonalize = options.boolean("reorthogonalize");
   return result;
 }
 
-LineSearchOptions readLineSearchOptions(const Options& options) {
+LineSearchKind readLineSearchKind(const Options& options, const char* key) {
+  return options.choice<LineSearchKind>(key, {{"backtracking", LineSearchKind::backtracking},
+                                              {"boundary", LineSearchKind::boundary}});
+}
+
+LineSearchOptions readLineSearchOptions(const Options& options, LineSearchKind kind) {
   LineSearchOptions result;
   result.maxKl = options.number("maxKl");
   result.backtrackFactor = options.number("backtrackFactor");
   result.maxBacktracks = options.integer("maxBacktracks");
   result.acceptRatio = options.number("acceptRatio");
+  if (kind == LineSearchKind::boundary) result.klTolerance = options.number("klTolerance");
   return result;
 }
 
-TrpoOptions readTrpoOptions(const Options& options) {
-  TrpoOptions result;
-  result.maxKl = options.number("maxKl");
-  result.damping = options.number("damping");
-  result.conjugateGradient = readConjugateGradientOptions(options.object("conjugateGradient"));
-  result.stepLength = options.choice<StepLengthRule>(
-      "stepLength", {{"fisher", StepLengthRule::fisher}, {"damped", StepLengthRule::damped}});
-  result.lineSearch = readLineSearchOptions(options.object("lineSearch"));
-  return result;
+FisherEstimator fisherEstimatorFromName(const std::string& estimator, const std::string& name) {
+  return chosenFrom<FisherEstimator>(
+      {{"exact", FisherEstimator::exact}, {"empirical", FisherEstimator::empirical}}, estimator,
+      name);
+}
+
+Objective readObjective(const Options& options) {
+  Objective objective;
+  objective.clipRange = options.number("clipRange");
+  objective.klPenalty = options.number("klPenalty");
+  objective.entropyBonus = options.number("entropyBonus");
+  return objective;
 }
 
 AdvantageOptions readAdvantageOptions(const Options& options) {
@@ -110,6 +118,8 @@ Evaluation readEvaluation(const Options& options) {
   evaluation.meanKl = options.number("meanKl");
   evaluation.maxKl = options.number("maxKl");
   evaluation.entropy = options.number("entropy");
+  evaluation.effectiveSampleSize = options.number("effectiveSampleSize");
+  evaluation.klUncertainty = options.number("klUncertainty");
   evaluation.finite = options.boolean("finite");
   return evaluation;
 }

@@ -1,58 +1,31 @@
 #include "binding/policy_wrap.h"
 
+#include <utility>
+
+#include "binding/batch_arguments.h"
 #include "binding/fisher_operator_wrap.h"
+#include "binding/method_options.h"
+#include "binding/method_wrap.h"
 #include "binding/options.h"
 #include "binding/promise_job.h"
 #include "binding/results.h"
 
 namespace trustregion::binding {
-namespace {
 
-// A NativeBatch whose properties have been read but whose arrays have not been looked at yet.
-struct BatchArrays {
-  BatchArrays(napi_env env, napi_value batch) {
-    const Options options(env, batch, "batch");
-    observations = options.value("observations");
-    actions = options.value("actions");
-    advantages = options.value("advantages");
-  }
-
-  napi_value observations;
-  napi_value actions;
-  napi_value advantages;
-};
-
-// Views of a batch, of lengths that are still to be checked.
-RolloutView viewOf(napi_env env, const BatchArrays& arrays) {
-  RolloutView rollout;
-  rollout.observations = readFloats(env, arrays.observations, "observations");
-  rollout.actions = readNumbers(env, arrays.actions, "actions");
-  rollout.advantages = readFloats(env, arrays.advantages, "advantages");
-  return rollout;
-}
-
-void requireActions(const Policy& policy, const NumberSpan& actions, size_t rows) {
-  requireLength(actions.size(), rows * policy.model().distribution.actionSize(), "actions",
-                "rows x values of an action");
-}
-
-void requireAdvantages(const NumberSpan& advantages, size_t rows) {
-  requireLength(advantages.size(), rows, "advantages", "rows");
-}
-
-}  // namespace
-
-// One update on a thread of its own. It reads the snapshot of the moment it was started, so acting
-// goes on meanwhile; the new snapshot is published when the Promise settles.
+// One update on a thread of its own. It reads the snapshot of the moment it was started and works
+// on a copy of the method's state, so acting goes on meanwhile and a failure changes nothing; the
+// new snapshot and state are published when the Promise settles.
 class PolicyWrap::UpdateJob : public PromiseJob {
  public:
-  UpdateJob(PolicyWrap& owner, const UpdateRequest& request, napi_env env,
+  UpdateJob(PolicyWrap& owner, MethodWrap& method, UpdateRequest request, napi_env env,
             const BatchArrays& arrays)
       : PromiseJob(owner.Value()),
         owner_(owner),
+        method_(method),
+        methodReference_(Napi::Persistent(method.Value())),
         policy_(owner.policy_),
         snapshot_(owner.policy_->snapshot()),
-        request_(request),
+        request_(std::move(request)),
         observations_(env, arrays.observations, request_.rollout.observations),
         actions_(env, arrays.actions, request_.rollout.actions),
         advantages_(env, arrays.advantages, request_.rollout.advantages) {
@@ -64,14 +37,20 @@ class PolicyWrap::UpdateJob : public PromiseJob {
  private:
   void run() override { result_ = policy_->computeUpdate(*snapshot_, request_); }
 
-  void release() noexcept override { owner_.busy_ = false; }
+  void release() noexcept override {
+    owner_.busy_ = false;
+    method_.setBusy(false);
+  }
 
   Napi::Value result(Napi::Env env) override {
     if (result_.snapshot) policy_->publish(result_.snapshot);
+    method_.publish(env, policy_, std::move(result_.state));
     return toObject(env, result_.summary, policy_->snapshot()->version);
   }
 
-  PolicyWrap& owner_;  // alive: PromiseJob references its JavaScript object
+  PolicyWrap& owner_;   // alive: PromiseJob references its JavaScript object
+  MethodWrap& method_;  // alive by methodReference_
+  const Napi::ObjectReference methodReference_;
   const std::shared_ptr<Policy> policy_;
   const std::shared_ptr<const PolicySnapshot> snapshot_;
   UpdateRequest request_;
@@ -104,8 +83,11 @@ Napi::Function PolicyWrap::define(Napi::Env env) {
                          method<&PolicyWrap::entropy>("entropy"),
                          method<&PolicyWrap::gradient>("gradient"),
                          method<&PolicyWrap::evaluate>("evaluate"),
+                         method<&PolicyWrap::objectiveGradient>("objectiveGradient"),
+                         method<&PolicyWrap::naturalDirection>("naturalDirection"),
+                         method<&PolicyWrap::compareRows>("compareRows"),
                          method<&PolicyWrap::fisherOperator>("fisherOperator"),
-                         method<&PolicyWrap::updateTrpo>("updateTrpo"),
+                         method<&PolicyWrap::update>("update"),
                          method<&PolicyWrap::close>("close"),
                      });
 }
@@ -279,36 +261,94 @@ Napi::Value PolicyWrap::evaluate(const Napi::CallbackInfo& info) {
   rollout.rows = rowsOf(rollout.observations);
   if (!rollout.actions.empty()) requireActions(policy, rollout.actions, rollout.rows);
   if (!rollout.advantages.empty()) requireAdvantages(rollout.advantages, rollout.rows);
-  requireLength(parameters.size(), policy.model().parameterCount(), "parameters", "parameterCount");
-  std::vector<double> candidate(parameters.size());
-  parameters.copyTo(candidate.data());
+  const std::vector<double> candidate = copyParameters(policy, parameters);
   return toObject(info.Env(), policy.makeProblem(*policy.snapshot(), rollout)->evaluate(candidate));
 }
 
-Napi::Value PolicyWrap::fisherOperator(const Napi::CallbackInfo& info) {
-  open();
-  RolloutView rollout;
-  rollout.observations = readFloats(info.Env(), info[0], "observations");
+Napi::Value PolicyWrap::objectiveGradient(const Napi::CallbackInfo& info) {
+  const BatchArrays arrays(info.Env(), info[0]);
+  const Objective objective = readObjective(Options(info.Env(), info[2], "objective"));
+  const Policy& policy = open();
+  RolloutView rollout = viewOf(info.Env(), arrays);
+  const NumberSpan parameters = readFloats(info.Env(), info[1], "parameters");
+  const std::span<double> out = readDoubles(info.Env(), info[3], "out");
   rollout.rows = rowsOf(rollout.observations);
-  return FisherOperatorWrap::make(info.Env(), policy_, rollout);
+  requireActions(policy, rollout.actions, rollout.rows);
+  requireAdvantages(rollout.advantages, rollout.rows);
+  requireLength(out.size(), policy.model().parameterCount(), "out", "parameterCount");
+  const std::vector<double> candidate = copyParameters(policy, parameters);
+  const std::unique_ptr<Problem> problem = policy.makeProblem(*policy.snapshot(), rollout);
+  return toObject(info.Env(), problem->objectiveGradient(candidate, objective, {}, out));
 }
 
-Napi::Value PolicyWrap::updateTrpo(const Napi::CallbackInfo& info) {
+Napi::Value PolicyWrap::naturalDirection(const Napi::CallbackInfo& info) {
   const BatchArrays arrays(info.Env(), info[0]);
-  const Options options(info.Env(), info[1], "options");
-  UpdateRequest request;
-  request.options = readTrpoOptions(options);
-  request.normalizeAdvantages = options.boolean("normalizeAdvantages");
+  const NaturalDirectionOptions options =
+      readNaturalDirectionOptions(Options(info.Env(), info[1], "options"));
+  const Policy& policy = open();
+  RolloutView rollout = viewOf(info.Env(), arrays);
+  const NumberSpan start = readFloats(info.Env(), info[2], "start");
+  const std::span<double> out = readDoubles(info.Env(), info[3], "out");
+  rollout.rows = rowsOf(rollout.observations);
+  requireActions(policy, rollout.actions, rollout.rows);
+  requireAdvantages(rollout.advantages, rollout.rows);
+  const size_t size = policy.model().parameterCount();
+  if (!start.empty()) requireLength(start.size(), size, "start", "parameterCount");
+  requireLength(out.size(), size, "out", "parameterCount");
+  std::vector<double> from(start.size());
+  start.copyTo(from.data());
+  double seconds = 0;
+  const NaturalDirection found =
+      policy.naturalDirection(*policy.snapshot(), rollout, options, std::move(from), seconds);
+  std::copy(found.direction.begin(), found.direction.end(), out.begin());
+  return toObject(info.Env(), found, seconds);
+}
 
+Napi::Value PolicyWrap::compareRows(const Napi::CallbackInfo& info) {
+  const BatchArrays arrays(info.Env(), info[0]);
+  const Policy& policy = open();
+  RolloutView rollout = viewOf(info.Env(), arrays);
+  const NumberSpan parameters = readFloats(info.Env(), info[1], "parameters");
+  rollout.rows = rowsOf(rollout.observations);
+  requireActions(policy, rollout.actions, rollout.rows);
+  rollout.advantages = {};  // not looked at
+  const std::vector<double> candidate = copyParameters(policy, parameters);
+  std::vector<RowComparison> comparisons(rollout.rows);
+  policy.makeProblem(*policy.snapshot(), rollout)->compareRows(candidate, comparisons);
+  return toObject(info.Env(), comparisons);
+}
+
+Napi::Value PolicyWrap::fisherOperator(const Napi::CallbackInfo& info) {
+  const BatchArrays arrays(info.Env(), info[0]);
+  const FisherEstimator estimator =
+      fisherEstimatorFromName(readText(info.Env(), info[1], "estimator"), "estimator");
+  const Policy& policy = open();
+  RolloutView rollout = viewOf(info.Env(), arrays);
+  rollout.rows = rowsOf(rollout.observations);
+  rollout.advantages = {};  // not looked at
+  if (estimator == FisherEstimator::empirical) {
+    requireActions(policy, rollout.actions, rollout.rows);
+  } else {
+    rollout.actions = {};
+  }
+  return FisherOperatorWrap::make(info.Env(), policy_, rollout, estimator);
+}
+
+Napi::Value PolicyWrap::update(const Napi::CallbackInfo& info) {
+  const BatchArrays arrays(info.Env(), info[0]);
+  MethodWrap& method = MethodWrap::unwrapArgument(info.Env(), info[1], "method");
   const Policy& policy = idle();
+  UpdateRequest request = method.makeRequest(policy);
   request.rollout = viewOf(info.Env(), arrays);
   request.rollout.rows = rowsOf(request.rollout.observations);
   requireActions(policy, request.rollout.actions, request.rollout.rows);
   requireAdvantages(request.rollout.advantages, request.rollout.rows);
 
   const Napi::Value promise = PromiseJob::start(
-      info.Env(), std::make_unique<UpdateJob>(*this, request, info.Env(), arrays));
+      info.Env(),
+      std::make_unique<UpdateJob>(*this, method, std::move(request), info.Env(), arrays));
   busy_ = true;
+  method.setBusy(true);
   return promise;
 }
 

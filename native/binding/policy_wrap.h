@@ -51,9 +51,12 @@ class PolicyWrap : public ClassWrap<PolicyWrap> {
 
   void gradient(const Napi::CallbackInfo& info);
   Napi::Value evaluate(const Napi::CallbackInfo& info);
+  Napi::Value objectiveGradient(const Napi::CallbackInfo& info);
+  Napi::Value naturalDirection(const Napi::CallbackInfo& info);
+  Napi::Value compareRows(const Napi::CallbackInfo& info);
   Napi::Value fisherOperator(const Napi::CallbackInfo& info);
 
-  Napi::Value updateTrpo(const Napi::CallbackInfo& info);
+  Napi::Value update(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   // Shared with running updates and Fisher operators, which outlive close(). Null when closed.

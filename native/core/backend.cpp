@@ -17,7 +17,14 @@ void Evaluation::addRow(double kl, double rowEntropy) {
   entropy += rowEntropy;
 }
 
+void Evaluation::addRatio(double ratio) {
+  ratioSum_ += ratio;
+  squaredRatioSum_ += ratio * ratio;
+}
+
 void Evaluation::addRows(const Evaluation& sum) {
+  ratioSum_ += sum.ratioSum_;
+  squaredRatioSum_ += sum.squaredRatioSum_;
   surrogate += sum.surrogate;
   meanKl += sum.meanKl;
   maxKl = std::max(maxKl, sum.maxKl);
@@ -29,18 +36,29 @@ void Evaluation::divideByRows(size_t rows) {
   surrogate /= count;
   meanKl /= count;
   entropy /= count;
+  effectiveSampleSize = squaredRatioSum_ > 0 ? ratioSum_ * (ratioSum_ / squaredRatioSum_) : 0;
   finite = std::isfinite(surrogate) && std::isfinite(meanKl) && std::isfinite(maxKl) &&
            std::isfinite(entropy);
 }
 
-ConjugateGradientSummary Problem::solve(std::span<const double> b, double damping,
+void Problem::estimatedFisherProduct(FisherEstimator estimator, std::span<const double> vector,
+                                     std::span<double> product) {
+  if (estimator == FisherEstimator::empirical) {
+    empiricalFisherProduct(vector, product);
+  } else {
+    fisherProduct(vector, product);
+  }
+}
+
+ConjugateGradientSummary Problem::solve(std::span<const double> b, const FisherSystem& system,
                                         const ConjugateGradientOptions& options,
-                                        std::span<double> x, std::span<double> residual) {
+                                        std::span<double> x, std::span<double> residual,
+                                        const LinearOperator& preconditioner) {
   const LinearOperator dampedFisher = [&](std::span<const double> v, std::span<double> product) {
-    fisherProduct(v, product);
-    axpby(damping, v, 1, product);
+    estimatedFisherProduct(system.estimator, v, product);
+    axpby(system.damping, v, 1, product);
   };
-  return conjugateGradient(dampedFisher, b, x, options, residual);
+  return conjugateGradient(dampedFisher, b, x, options, residual, preconditioner);
 }
 
 const std::vector<const Backend*>& allBackends() {

@@ -9,6 +9,7 @@
 #include "core/conjugate_gradient.h"
 #include "core/normalizer.h"
 #include "core/number_span.h"
+#include "core/objective.h"
 #include "core/policy_model.h"
 
 namespace trustregion {
@@ -39,13 +40,54 @@ struct Evaluation {
   double meanKl = 0;     // mean of KL(old || new)
   double maxKl = 0;      // the largest over rows
   double entropy = 0;    // of the new policy
-  bool finite = true;    // false if any of these, in any row, is NaN or infinite
+  // (sum r)^2 / sum r^2 for the importance ratios r = pi_new / pi_old: as many equally weighted
+  // rows would estimate as well (Kish 1965). rows where there are no actions.
+  double effectiveSampleSize = 0;
+  // How far rounding may have moved meanKl from that of the very same parameters in float64.
+  double klUncertainty = 0;
+  bool finite = true;  // false if any of the means, in any row, is NaN or infinite
 
   // Backends first use it as a sum over rows, then take the mean.
   void addRow(double kl, double rowEntropy);
+  void addRatio(double ratio);
   void addRows(const Evaluation& sum);
   void divideByRows(size_t rows);
+
+ private:
+  double ratioSum_ = 0;
+  double squaredRatioSum_ = 0;
 };
+
+// A row of a batch under other parameters.
+struct RowComparison {
+  double kl = 0;        // KL(old || new)
+  double logRatio = 0;  // log pi_new(a|s) - log pi_old(a|s)
+};
+
+// exact: the expectation over the policy's own actions, in closed form; the Hessian of the mean KL.
+// empirical: the mean outer product of the scores of the actions that were taken.
+enum class FisherEstimator { exact, empirical };
+
+// The two factors of each layer's block of the Fisher matrix, F_l ~ A (x) G (Martens and Grosse
+// 2015, "Optimizing neural networks with Kronecker-factored approximate curvature", section 3),
+// both symmetric and row-major.
+struct KroneckerFactors {
+  struct Layer {
+    std::vector<double> input;   // A = mean of [x; 1][x; 1]', [(inputs + 1) x (inputs + 1)]
+    std::vector<double> output;  // G = mean of u u', [outputs x outputs]
+  };
+  std::vector<Layer> layers;
+};
+
+// How Kronecker factors are estimated. u = (d head / d z_l)' B e with M = B B' and random signs e,
+// `probes` for each row, so that the expectation of u u' is exact. Only every `stride`-th run of
+// kKroneckerRun consecutive rows is looked at.
+struct KroneckerSampling {
+  int probes = 1;
+  size_t stride = 1;
+  uint64_t seed = 0;
+};
+constexpr size_t kKroneckerRun = 64;
 
 // The rollouts of one update. actions and advantages may be empty where only the Fisher matrix or
 // the KL divergence is asked for.
@@ -54,6 +96,12 @@ struct RolloutView {
   NumberSpan observations;  // [rows x observationSize]
   NumberSpan actions;       // [rows x actionSize]
   NumberSpan advantages;    // [rows]
+};
+
+// The matrix F + damping I.
+struct FisherSystem {
+  FisherEstimator estimator = FisherEstimator::exact;
+  double damping = 0.1;
 };
 
 // A batch held at an expansion point theta, the parameters it was made with: activations and the
@@ -75,15 +123,35 @@ class Problem {
   virtual void fisherProduct(std::span<const double> vector, std::span<double> product) = 0;
   // diag(F)
   virtual void fisherDiagonal(std::span<double> diagonal) = 0;
+  // mean of (s'v) s for the scores s = grad log pi(a|s) of the actions taken; undamped
+  virtual void empiricalFisherProduct(std::span<const double> vector,
+                                      std::span<double> product) = 0;
+  virtual KroneckerFactors kroneckerFactors(const KroneckerSampling& sampling) = 0;
+  // The objective of `rows` (all of them if empty, any order) at other parameters, and its
+  // gradient.
+  virtual ObjectiveValue objectiveGradient(std::span<const double> parameters,
+                                           const Objective& objective,
+                                           std::span<const uint32_t> rows,
+                                           std::span<double> gradient) = 0;
   // surrogate, KL and entropy of other parameters against theta. Without actions or advantages the
   // surrogate is 0.
   virtual Evaluation evaluate(std::span<const double> parameters) = 0;
+  // The same in float64 throughout: slow, for a candidate that rounding leaves in doubt.
+  virtual Evaluation evaluateInDouble(std::span<const double> parameters) = 0;
+  // Each row by itself. Without actions every logRatio is 0.
+  virtual void compareRows(std::span<const double> parameters,
+                           std::span<RowComparison> comparisons) = 0;
+
+  // F v by either estimator
+  void estimatedFisherProduct(FisherEstimator estimator, std::span<const double> vector,
+                              std::span<double> product);
 
   // Solves (F + damping I) x = b by conjugate gradients. Here on host vectors; a device backend
   // keeps the solve on the device instead.
-  virtual ConjugateGradientSummary solve(std::span<const double> b, double damping,
+  virtual ConjugateGradientSummary solve(std::span<const double> b, const FisherSystem& system,
                                          const ConjugateGradientOptions& options,
-                                         std::span<double> x, std::span<double> residual);
+                                         std::span<double> x, std::span<double> residual,
+                                         const LinearOperator& preconditioner);
 };
 
 // Least squares for a critic: loss = mean over chosen rows of (output - target)^2 / 2.

@@ -188,6 +188,74 @@ void Distribution::score(const double* head, const double* logStd, const double*
   }
 }
 
+void Distribution::klGradient(const double* oldHead, const double* oldLogStd, const double* newHead,
+                              const double* newLogStd, double* headGradient,
+                              double* logStdGradient) const {
+  switch (kind_) {
+    case DistributionKind::gaussian:
+      // (mn - mo) / sn^2; 1 - (so^2 + (mo - mn)^2) / sn^2 = -expm1(2u) - z^2
+      for (size_t i = 0; i < headSize_; i++) {
+        const double inverseStd = std::exp(-newLogStd[i]);
+        const double z = (newHead[i] - oldHead[i]) * inverseStd;
+        headGradient[i] = z * inverseStd;
+        logStdGradient[i] = -std::expm1(2 * (oldLogStd[i] - newLogStd[i])) - z * z;
+      }
+      return;
+    case DistributionKind::categorical:
+      // p_new - p_old
+      for (const size_t count : counts_) {
+        const double oldNormalizer = logSumExp(oldHead, count);
+        const double newNormalizer = logSumExp(newHead, count);
+        for (size_t i = 0; i < count; i++) {
+          headGradient[i] =
+              std::exp(newHead[i] - newNormalizer) - std::exp(oldHead[i] - oldNormalizer);
+        }
+        oldHead += count;
+        newHead += count;
+        headGradient += count;
+      }
+      return;
+    case DistributionKind::bernoulli:
+      for (size_t i = 0; i < headSize_; i++) {
+        headGradient[i] = sigmoid(newHead[i]) - sigmoid(oldHead[i]);
+      }
+      return;
+  }
+}
+
+void Distribution::entropyGradient(const double* head, const double*, double* headGradient,
+                                   double* logStdGradient) const {
+  switch (kind_) {
+    case DistributionKind::gaussian:
+      std::fill(headGradient, headGradient + headSize_, 0.0);
+      std::fill(logStdGradient, logStdGradient + headSize_, 1.0);
+      return;
+    case DistributionKind::categorical:
+      // d H / d l_i = -p_i (log p_i + H)
+      for (const size_t count : counts_) {
+        const double normalizer = logSumExp(head, count);
+        double entropy = 0;
+        for (size_t i = 0; i < count; i++) {
+          const double logP = head[i] - normalizer;
+          entropy -= std::exp(logP) * logP;
+        }
+        for (size_t i = 0; i < count; i++) {
+          const double logP = head[i] - normalizer;
+          headGradient[i] = -std::exp(logP) * (logP + entropy);
+        }
+        head += count;
+        headGradient += count;
+      }
+      return;
+    case DistributionKind::bernoulli:
+      // d H / d l = -l p (1 - p)
+      for (size_t i = 0; i < headSize_; i++) {
+        headGradient[i] = -head[i] * bernoulliVariance(head[i]);
+      }
+      return;
+  }
+}
+
 void Distribution::metricWeights(const double* head, const double* logStd, double* weights) const {
   switch (kind_) {
     case DistributionKind::gaussian:
@@ -244,6 +312,23 @@ void Distribution::metricFactorColumn(const double* head, const double* logStd, 
       }
     }
     start += count;
+  }
+}
+
+void Distribution::metricFactorProduct(const double* head, const double* logStd, const double* e,
+                                       double* out) const {
+  metricWeights(head, logStd, out);
+  if (kind_ != DistributionKind::categorical) {
+    for (size_t i = 0; i < headSize_; i++) out[i] = std::sqrt(out[i]) * e[i];
+    return;
+  }
+  // sum_c e_c sqrt(p_c) (1_c - p)
+  for (const size_t count : counts_) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += e[i] * std::sqrt(out[i]);
+    for (size_t i = 0; i < count; i++) out[i] = e[i] * std::sqrt(out[i]) - out[i] * sum;
+    e += count;
+    out += count;
   }
 }
 

@@ -44,6 +44,14 @@ class Distribution {
   void score(const double* head, const double* logStd, const double* action, double* headScore,
              double* logStdScore) const;
 
+  // d KL(old || new) / d newHead, and / d newLogStd (Gaussian).
+  void klGradient(const double* oldHead, const double* oldLogStd, const double* newHead,
+                  const double* newLogStd, double* headGradient, double* logStdGradient) const;
+
+  // d entropy / d head, and / d logStd (Gaussian).
+  void entropyGradient(const double* head, const double* logStd, double* headGradient,
+                       double* logStdGradient) const;
+
   // headOut = M headTangent with M the Fisher matrix of the head: 1/sigma^2 (Gaussian mean),
   // diag(p) - p p' (each categorical factor), p (1 - p) (each bit). The logStd block is 2 I for
   // every state and has no cross term, so callers add 2 v themselves.
@@ -54,6 +62,10 @@ class Distribution {
   // e_c / sigma_c; sqrt(p_c) (e_c - p); sqrt(p_c (1 - p_c)) e_c.
   void metricFactorColumn(const double* head, const double* logStd, size_t column,
                           double* out) const;
+
+  // B e for one number of `e` for each column.
+  void metricFactorProduct(const double* head, const double* logStd, const double* e,
+                           double* out) const;
 
   // The parameters of M that do not change with the tangent, one number for each head output:
   // 1/sigma^2, p, or p (1 - p). Backends cache them once per update.

@@ -19,9 +19,9 @@ constexpr double kLargestDamping = 1e4;
 constexpr double kDampingFactor = 4;
 
 // Loss and gradient over all rows.
-class Objective {
+class Loss {
  public:
-  Objective(const LeastSquares& problem, const Backend& backend, unsigned threads)
+  Loss(const LeastSquares& problem, const Backend& backend, unsigned threads)
       : regression_(backend.makeRegressionProblem(problem.layout, problem.observations,
                                                   problem.targets, problem.targets.size(),
                                                   problem.scaling, threads)),
@@ -61,7 +61,8 @@ class GaussNewtonMatrix {
     std::vector<double> residual(size + 1);
     ConjugateGradientOptions options;
     options.iterations = cgIterations;
-    const ConjugateGradientSummary summary = problem_->solve(b, damping, options, x, residual);
+    const ConjugateGradientSummary summary =
+        problem_->solve(b, {FisherEstimator::exact, damping}, options, x, residual, {});
     products += summary.products;
     std::copy_n(x.begin(), size, direction.begin());
     // (G + damping I) x = b - residual, so x'G x costs no product.
@@ -81,7 +82,7 @@ GaussNewtonSummary gaussNewton(const LeastSquares& problem, const Backend& backe
                                std::span<double> parameters) {
   const size_t size = parameters.size();
   backend.roundParameters(parameters);
-  const Objective objective(problem, backend, threads);
+  const Loss objective(problem, backend, threads);
   std::vector<double> gradient(size);
   double loss = objective(parameters, gradient);
   if (!std::isfinite(loss) || !allFinite(gradient)) {

@@ -26,6 +26,10 @@ struct LineSearchOptions {
   double backtrackFactor = 0.8;  // in (0, 1)
   int maxBacktracks = 15;
   double acceptRatio = 0.1;  // in [0, 1)
+  // Of the boundary search: how far below maxKl it may end, as a part of maxKl, and how many
+  // candidates it may try before it takes the best one inside.
+  double klTolerance = 0.01;
+  int maxBoundaryCandidates = 10;
 };
 
 struct Candidate {
@@ -53,5 +57,18 @@ struct LineSearchSummary {
 LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
                                          double surrogateBefore, double expectedImprovement,
                                          const LineSearchOptions& options);
+
+// The first half of the boundary search below, without the improvement test: accepted where the
+// last candidate is inside. Fractions go up to largestFraction.
+LineSearchSummary findKlBoundary(const std::function<Evaluation(double fraction)>& evaluate,
+                                 const LineSearchOptions& options, double largestFraction);
+
+// Finds the fraction whose exact mean KL lies in [(1 - klTolerance) maxKl, maxKl], starting from 1
+// and going beyond it where the whole step stays inside: KL grows like fraction^2, so the root of
+// sqrt(KL) is found by a secant in about three evaluations, safeguarded by bisection. Then the same
+// improvement test as in backtracking, and backtracking from there if it fails.
+LineSearchSummary boundaryLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
+                                     double surrogateBefore, double expectedImprovement,
+                                     const LineSearchOptions& options);
 
 }  // namespace trustregion

@@ -1,12 +1,14 @@
 #include "core/policy.h"
 
 #include <algorithm>
-#include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "core/advantages.h"
+#include "core/diagnostics.h"
 #include "core/error.h"
 #include "core/initialization.h"
+#include "core/stopwatch.h"
 #include "core/thread_pool.h"
 
 namespace trustregion {
@@ -160,10 +162,60 @@ std::unique_ptr<Problem> Policy::makeProblem(const PolicySnapshot& snapshot,
   return backend_->makeProblem(model_, snapshot.parameters, snapshot.scaling, rollout, threads_);
 }
 
+namespace {
+
+// Every n-th row so that about `fraction` of them are left, spread evenly over the batch.
+struct RowSample {
+  std::vector<double> observations;
+  std::vector<double> actions;
+  RolloutView view;
+};
+
+RowSample sampleRows(const PolicyModel& model, const RolloutView& rollout, double fraction) {
+  RowSample sample;
+  const double rows = static_cast<double>(rollout.rows);
+  const auto count = static_cast<size_t>(std::max(1.0, std::round(fraction * rows)));
+  const auto copyRow = [](const NumberSpan& from, size_t row, size_t size,
+                          std::vector<double>& to) {
+    if (from.empty()) return;  // no actions
+    for (size_t i = 0; i < size; i++) to.push_back(from[row * size + i]);
+  };
+  for (size_t i = 0; i < count; i++) {
+    const size_t row = i * rollout.rows / count;
+    copyRow(rollout.observations, row, model.observationSize(), sample.observations);
+    copyRow(rollout.actions, row, model.distribution.actionSize(), sample.actions);
+  }
+  sample.view.rows = count;
+  sample.view.observations = NumberSpan(sample.observations.data(), sample.observations.size());
+  sample.view.actions = NumberSpan(sample.actions.data(), sample.actions.size());
+  return sample;
+}
+
+}  // namespace
+
+NaturalDirection Policy::naturalDirection(const PolicySnapshot& snapshot,
+                                          const RolloutView& rollout,
+                                          const NaturalDirectionOptions& options,
+                                          std::vector<double> start, double& seconds) const {
+  const std::unique_ptr<Problem> problem = makeProblem(snapshot, rollout);
+  std::unique_ptr<Problem> sample;
+  if (options.fisherFraction < 1) {
+    sample = makeProblem(snapshot, sampleRows(model_, rollout, options.fisherFraction).view);
+  }
+  std::vector<double> gradient(model_.parameterCount());
+  problem->surrogateGradient(gradient);
+  NaturalDirectionState state;
+  state.direction = std::move(start);
+  const Stopwatch stopwatch;
+  NaturalDirection direction =
+      findNaturalDirection(sample ? *sample : *problem, model_, gradient, options, state);
+  seconds = stopwatch.seconds();
+  return direction;
+}
+
 UpdateResult Policy::computeUpdate(const PolicySnapshot& snapshot,
                                    const UpdateRequest& request) const {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
+  const Stopwatch stopwatch;
   RolloutView rollout = request.rollout;
   rollout.advantages.requireFinite("advantages");
   std::vector<double> advantages(rollout.advantages.size());
@@ -171,19 +223,29 @@ UpdateResult Policy::computeUpdate(const PolicySnapshot& snapshot,
   if (request.normalizeAdvantages) normalizeAdvantages(advantages);
   rollout.advantages = NumberSpan(advantages.data(), advantages.size());
   const std::unique_ptr<Problem> problem = makeProblem(snapshot, rollout);
-  const auto prepared = Clock::now();
+  std::unique_ptr<Problem> fisherProblem;
+  if (const double fraction = fisherFractionOf(request.options); fraction < 1) {
+    fisherProblem = makeProblem(snapshot, sampleRows(model_, rollout, fraction).view);
+  }
+  const double prepared = stopwatch.seconds();
 
   std::vector<double> parameters(snapshot.parameters.size());
   UpdateResult result;
-  result.summary = trpoStep(*problem, *backend_, snapshot.parameters, request.options, parameters);
-  if (result.summary.status == UpdateStatus::accepted) {
+  result.state = request.state;
+  const UpdateContext context{model_, *backend_, snapshot.parameters, *problem,
+                              fisherProblem ? *fisherProblem : *problem};
+  result.summary = methodStep(context, request.options, result.state, parameters);
+  const bool accepted = result.summary.status == UpdateStatus::accepted;
+  if (request.diagnostics) {
+    result.summary.hasDiagnostics = true;
+    result.summary.diagnostics =
+        diagnose(*problem, accepted ? parameters : snapshot.parameters, request.rollout.advantages);
+  }
+  if (accepted) {
     result.snapshot = makeSnapshot(snapshot.version + 1, std::move(parameters), snapshot.scaling);
   }
-  const auto seconds = [](auto duration) {
-    return std::chrono::duration<double>(duration).count();
-  };
-  result.summary.timing.prepare = seconds(prepared - start);
-  result.summary.timing.total = seconds(Clock::now() - start);
+  result.summary.timing.prepare = prepared;
+  result.summary.timing.total = stopwatch.seconds();
   return result;
 }
 

@@ -10,7 +10,7 @@
 #include "core/normalizer.h"
 #include "core/policy_model.h"
 #include "core/random.h"
-#include "core/trpo.h"
+#include "core/update.h"
 
 namespace trustregion {
 
@@ -41,12 +41,15 @@ struct PolicySnapshot {
 struct UpdateRequest {
   RolloutView rollout;
   bool normalizeAdvantages = true;
-  TrpoOptions options;
+  bool diagnostics = false;
+  MethodOptions options;
+  MethodState state;  // what the method's last update left
 };
 
 struct UpdateResult {
   UpdateSummary summary;
   std::shared_ptr<const PolicySnapshot> snapshot;  // null unless accepted
+  MethodState state;                               // to keep for the next update
 };
 
 // A stochastic policy: a network, its action distribution and an observation normaliser. Methods
@@ -83,7 +86,14 @@ class Policy {
   std::unique_ptr<Problem> makeProblem(const PolicySnapshot& snapshot,
                                        const RolloutView& rollout) const;
 
-  // One TRPO update from `snapshot`; changes nothing here (publish() the result).
+  // x = (F + damping I)^-1 g of a batch with actions and advantages, started from an earlier
+  // direction where options.warmStart is set and `start` is not empty. `seconds` receives the time
+  // of the solve alone.
+  NaturalDirection naturalDirection(const PolicySnapshot& snapshot, const RolloutView& rollout,
+                                    const NaturalDirectionOptions& options,
+                                    std::vector<double> start, double& seconds) const;
+
+  // One update from `snapshot`; changes nothing here (publish() the result).
   UpdateResult computeUpdate(const PolicySnapshot& snapshot, const UpdateRequest& request) const;
 
  private:

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
+#include <utility>
 
 namespace trustregion {
 
@@ -16,6 +18,12 @@ class Random {
   double uniform();                // in [0, 1), 53 bits
   double normal();                 // N(0, 1) by Marsaglia's polar method
   uint64_t below(uint64_t bound);  // in [0, bound), unbiased; bound > 0
+
+  // Every order equally likely (Fisher and Yates).
+  template <class Item>
+  void shuffle(std::span<Item> items) {
+    for (size_t i = items.size(); i > 1; i--) std::swap(items[i - 1], items[below(i)]);
+  }
 
   using State = std::array<uint64_t, 4>;
   const State& state() const { return state_; }

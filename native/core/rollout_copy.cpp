@@ -29,6 +29,13 @@ RolloutCopy::RolloutCopy(const PolicyModel& model, const RolloutView& rollout) {
   }
 }
 
+void RolloutCopy::requireActions() const {
+  if (!hasActions()) {
+    throw Error(ErrorCode::invalidArgument,
+                "the empirical Fisher matrix needs a batch with actions");
+  }
+}
+
 void RolloutCopy::requireActionsAndAdvantages() const {
   if (!hasActions() || !hasAdvantages()) {
     throw Error(ErrorCode::invalidArgument,

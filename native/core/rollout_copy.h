@@ -14,7 +14,8 @@ struct RolloutCopy {
 
   bool hasActions() const { return !actions.empty(); }
   bool hasAdvantages() const { return !advantages.empty(); }
-  // Throws unless there are actions and advantages for a gradient.
+  // Throw unless there are the actions (and advantages) that scores and gradients need.
+  void requireActions() const;
   void requireActionsAndAdvantages() const;
 
   std::vector<double> actions;     // [rows x actionSize] or empty

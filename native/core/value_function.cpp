@@ -122,9 +122,7 @@ int64_t ValueFunction::fitByAdam(ValueFunctionState& state, const LeastSquares& 
   std::vector<double> gradient(parameters.size());
   int64_t minibatches = 0;
   for (int epoch = 0; epoch < options.epochs; epoch++) {
-    for (size_t i = rows; i > 1; i--) {  // Fisher and Yates
-      std::swap(order[i - 1], order[state.shuffling.below(i)]);
-    }
+    state.shuffling.shuffle(std::span(order));
     for (size_t first = 0; first < rows; first += options.minibatchSize) {
       const size_t count = std::min(options.minibatchSize, rows - first);
       regression->lossGradient(parameters, std::span(order).subspan(first, count), gradient);

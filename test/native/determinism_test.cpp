@@ -36,17 +36,6 @@ PolicyProblem problemOf(size_t rows, Activation activation) {
   return randomProblem(distribution, activation, {rows, 3, {5}}, rows);
 }
 
-template <class Run>
-bool addForEachBackend(const std::string& name, const Run& run) {
-  for (const Backend* backend : allBackends()) {
-    addCase(name + " on " + backend->name(), [=] {
-      if (!backend->isSupported()) skipCase("not supported by this machine");
-      run(*backend);
-    });
-  }
-  return true;
-}
-
 const bool kThreadsAdded = addForEachBackend(
     "1, 2, 3, 5, 8 and 64 threads give the same bits", [](const Backend& backend) {
       for (const size_t rows : kRows) {

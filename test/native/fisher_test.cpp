@@ -10,14 +10,8 @@
 namespace trustregion::test {
 namespace {
 
-struct Policy {
-  Distribution distribution;
-  Activation activation;
-  Shape shape;
-};
-
 // Every distribution and activation; small enough for dense matrices.
-std::vector<Policy> policies() {
+std::vector<TestPolicy> policies() {
   return {{Distribution::gaussian(2), Activation::tanh, {9, 3, {4}}},
           {Distribution::gaussian(1), Activation::silu, {70, 2, {3, 3}}},
           {Distribution::gaussian(3), Activation::relu, {33, 2, {5}}},
@@ -28,17 +22,17 @@ std::vector<Policy> policies() {
           {Distribution::bernoulli(2), Activation::relu, {31, 2, {6}}}};
 }
 
-PolicyProblem problemOf(const Policy& policy, uint64_t seed = 5) {
+PolicyProblem problemOf(const TestPolicy& policy, uint64_t seed = 5) {
   return randomProblem(policy.distribution, policy.activation, policy.shape, seed);
 }
 
-std::string nameOf(const Policy& policy) {
+std::string nameOf(const TestPolicy& policy) {
   return describe(policy.distribution, policy.activation, policy.shape);
 }
 
 template <class Run>
 bool addForEachPolicy(const std::string& name, const Run& run) {
-  for (const Policy& policy : policies()) {
+  for (const TestPolicy& policy : policies()) {
     addCase(name + ": " + nameOf(policy), [=] { run(policy); });
   }
   return true;
@@ -46,7 +40,7 @@ bool addForEachPolicy(const std::string& name, const Run& run) {
 
 template <class Run>
 bool addForEachPolicyAndBackend(const std::string& name, const Run& run) {
-  for (const Policy& policy : policies()) {
+  for (const TestPolicy& policy : policies()) {
     for (const Backend* backend : allBackends()) {
       addCase(name + ": " + nameOf(policy) + " on " + backend->name(), [=] {
         if (!backend->isSupported()) skipCase("not supported by this machine");
@@ -81,7 +75,7 @@ double dotVariance(const Backend& backend, const std::vector<double>& u, const T
 }
 
 const bool kSymmetryAdded = addForEachPolicyAndBackend(
-    "u'Fv = v'Fu and v'Fv >= 0", [](const Policy& policy, const Backend& backend) {
+    "u'Fv = v'Fu and v'Fv >= 0", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem problem = problemOf(policy);
       const TrackedProblem tracked(problem);
       const auto held = problem.on(backend);
@@ -105,7 +99,7 @@ const bool kSymmetryAdded = addForEachPolicyAndBackend(
 
 // Softmax does not see a shift of all logits of a factor: F has that null direction.
 const bool kNullAdded = addForEachPolicyAndBackend(
-    "a shift of logits is a null direction", [](const Policy& policy, const Backend& backend) {
+    "a shift of logits is a null direction", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem problem = problemOf(policy);
       const TrackedProblem tracked(problem);
       const LayerLayout& head = problem.model.network.layers().back();
@@ -126,7 +120,7 @@ const bool kNullAdded = addForEachPolicyAndBackend(
     });
 
 const bool kSameAdded = addForEachPolicyAndBackend(
-    "at theta itself KL is 0 and ratio 1", [](const Policy& policy, const Backend& backend) {
+    "at theta itself KL is 0 and ratio 1", [](const TestPolicy& policy, const Backend& backend) {
       PolicyProblem problem = problemOf(policy);
       const Evaluation evaluation = problem.on(backend)->evaluate(problem.parameters);
       CHECK(evaluation.finite);
@@ -145,7 +139,7 @@ const bool kSameAdded = addForEachPolicyAndBackend(
 // u'Fv is the second derivative of the mean KL at theta, by differences that keep only even
 // powers of the step: (KL(h w) + KL(-h w)) / h^2 = w'F w + O(h^2).
 const bool kHessianAdded =
-    addForEachPolicy("F is the Hessian of the mean KL", [](const Policy& policy) {
+    addForEachPolicy("F is the Hessian of the mean KL", [](const TestPolicy& policy) {
       const PolicyProblem problem = problemOf(policy);
       const auto held = problem.on(referenceBackend());
       const size_t size = problem.parameters.size();
@@ -180,8 +174,8 @@ const bool kHessianAdded =
       }
     });
 
-const bool kGradientAdded =
-    addForEachPolicy("the gradient is the derivative of the surrogate", [](const Policy& policy) {
+const bool kGradientAdded = addForEachPolicy(
+    "the gradient is the derivative of the surrogate", [](const TestPolicy& policy) {
       const PolicyProblem problem = problemOf(policy);
       const auto held = problem.on(referenceBackend());
       std::vector<double> gradient(problem.parameters.size());
@@ -205,7 +199,7 @@ const bool kGradientAdded =
 
 // KL(theta, theta + t d) - t^2 d'F d / 2 = O(t^3): on doubled steps the remainder grows eightfold.
 const bool kSlopeAdded =
-    addForEachPolicy("the quadratic model of the KL errs by t^3", [](const Policy& policy) {
+    addForEachPolicy("the quadratic model of the KL errs by t^3", [](const TestPolicy& policy) {
       const PolicyProblem problem = problemOf(policy);
       const auto held = problem.on(referenceBackend());
       const std::vector<double>& d = problem.direction;
@@ -221,7 +215,7 @@ const bool kSlopeAdded =
     });
 
 const bool kDuplicateAdded = addForEachPolicyAndBackend(
-    "duplicated and reordered rows", [](const Policy& policy, const Backend& backend) {
+    "duplicated and reordered rows", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem once = problemOf(policy);
       const TrackedProblem tracked(once);
       PolicyProblem twice = once;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "check.h"
 #include "core/backend.h"
 #include "core/policy_model.h"
 #include "core/random.h"
@@ -23,6 +24,24 @@ struct Shape {
   size_t observationSize;
   std::vector<size_t> hidden;
 };
+
+struct TestPolicy {
+  Distribution distribution;
+  Activation activation;
+  Shape shape;
+};
+
+// Adds the case once for each backend; skipped by name where the machine cannot run it.
+template <class Run>
+bool addForEachBackend(const std::string& name, const Run& run) {
+  for (const Backend* backend : allBackends()) {
+    addCase(name + " on " + backend->name(), [=] {
+      if (!backend->isSupported()) skipCase("not supported by this machine");
+      run(*backend);
+    });
+  }
+  return true;
+}
 
 inline std::string describe(const Distribution& distribution) {
   std::ostringstream text;

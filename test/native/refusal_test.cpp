@@ -11,17 +11,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-template <class Run>
-bool addForEachBackend(const std::string& name, const Run& run) {
-  for (const Backend* backend : allBackends()) {
-    addCase(name + " on " + backend->name(), [=] {
-      if (!backend->isSupported()) skipCase("not supported by this machine");
-      run(*backend);
-    });
-  }
-  return true;
-}
-
 // 5 rows, 3 features, factors of 3 and 2.
 PolicyProblem smallProblem(Activation activation = Activation::tanh) {
   return randomProblem(Distribution::categorical({3, 2}), activation, {5, 3, {4}}, 2);

@@ -30,6 +30,18 @@ class FormulaProblem : public Problem {
     if (products == brokenProduct) out[0] = kNaN;
   }
   void fisherDiagonal(std::span<double>) override {}
+  void empiricalFisherProduct(std::span<const double> vector, std::span<double> out) override {
+    fisherProduct(vector, out);
+  }
+  KroneckerFactors kroneckerFactors(const KroneckerSampling&) override { return {}; }
+  ObjectiveValue objectiveGradient(std::span<const double>, const Objective&,
+                                   std::span<const uint32_t>, std::span<double>) override {
+    return {};
+  }
+  void compareRows(std::span<const double>, std::span<RowComparison>) override {}
+  Evaluation evaluateInDouble(std::span<const double> parameters) override {
+    return evaluate(parameters);
+  }
   Evaluation evaluate(std::span<const double> parameters) override {
     evaluations++;
     const std::vector<double> d = {parameters[0] - 1, parameters[1] - 1};
@@ -55,8 +67,11 @@ UpdateSummary step(FormulaProblem& problem, TrpoOptions options = {}) {
   const std::vector<double> theta = {1, 1};
   Guarded<double> newParameters(2);
   const std::vector<double> untouched(newParameters.data(), newParameters.data() + 2);
-  UpdateSummary summary =
-      trpoStep(problem, referenceBackend(), theta, options, newParameters.span());
+  const PolicyModel model{MlpLayout(1, {}, 1, Activation::tanh), Distribution::bernoulli(1)};
+  const UpdateContext context{model, referenceBackend(), theta, problem, problem};
+  MethodState state;
+  options.lineSearchKind = LineSearchKind::backtracking;
+  UpdateSummary summary = trpoStep(context, options, state, newParameters.span());
   CHECK(newParameters.intact());
   if (summary.status == Status::accepted) {
     CHECK(newParameters.complete());
@@ -72,7 +87,7 @@ UpdateSummary step(FormulaProblem& problem, TrpoOptions options = {}) {
 CASE("nothing broken: the whole step") {
   FormulaProblem problem;
   TrpoOptions options;
-  options.damping = 0;
+  options.naturalDirection.damping = 0;
   const UpdateSummary summary = step(problem, options);
   CHECK(summary.status == Status::accepted);
   CHECK(summary.stepFraction == 1 && summary.backtracks == 0);
@@ -107,7 +122,7 @@ CASE("the first product is not finite") {
   problem.brokenProduct = 1;
   const UpdateSummary summary = step(problem);
   CHECK(summary.status == Status::notFinite);
-  CHECK(summary.conjugateGradient.stop == ConjugateGradientStop::notFinite);
+  CHECK(summary.naturalDirection.conjugateGradient.stop == ConjugateGradientStop::notFinite);
   CHECK(summary.candidates.empty());
 }
 
@@ -116,8 +131,8 @@ CASE("the second product is not finite: the first iterate still serves") {
   problem.brokenProduct = 2;
   const UpdateSummary summary = step(problem);
   CHECK(summary.status == Status::accepted);
-  CHECK(summary.conjugateGradient.iterations == 1);
-  CHECK(summary.conjugateGradient.stop == ConjugateGradientStop::notFinite);
+  CHECK(summary.naturalDirection.conjugateGradient.iterations == 1);
+  CHECK(summary.naturalDirection.conjugateGradient.stop == ConjugateGradientStop::notFinite);
 }
 
 // The same for the product that recomputes the residual: that of the iterate was known before.
@@ -125,9 +140,9 @@ CASE("the recomputed residual is not finite: the first iterate still serves") {
   FormulaProblem problem;
   problem.brokenProduct = 2;
   TrpoOptions options;
-  options.conjugateGradient.residualResetPeriod = 1;
+  options.naturalDirection.conjugateGradient.residualResetPeriod = 1;
   const UpdateSummary summary = step(problem, options);
-  CHECK(summary.conjugateGradient.stop == ConjugateGradientStop::notFinite);
+  CHECK(summary.naturalDirection.conjugateGradient.stop == ConjugateGradientStop::notFinite);
   CHECK(summary.status == Status::accepted);
 }
 

@@ -2,8 +2,8 @@
  * Types that must hold; this file is compiled, not run. A line below `@ts-expect-error` must not
  * compile.
  */
-import { Policy, RolloutBuffer, TRPO, train } from '../../lib/index.js';
-import type { ActionSpace, Batch, Environment, UpdateSummary } from '../../lib/index.js';
+import { Policy, PPO, RolloutBuffer, TRPO, train, VanillaPolicyGradient } from '../../lib/index.js';
+import type { ActionSpace, Batch, Environment, Method, UpdateSummary } from '../../lib/index.js';
 
 type Equal<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -61,3 +61,15 @@ const rollouts = new RolloutBuffer({ policy: choice, steps: 8 });
 const batch: Batch = rollouts.finish({ gamma: 0.99 });
 expectType<Promise<UpdateSummary>>()(new TRPO(choice).update(batch));
 void train({ policy: choice, environments: environment, steps: 1 });
+
+// Methods: one shape, each with its own options.
+const methods: Method[] = [new TRPO(gaussian), new PPO(choice), new VanillaPolicyGradient(any)];
+expectType<Promise<UpdateSummary>>()((methods[0] ?? new PPO(bits)).update(batch));
+expectType<number>()(new TRPO(choice).options.maxKl);
+expectType<number | undefined>()(new PPO(choice).options.clipRange);
+expectType<'PPO'>()(new PPO(choice).name);
+void train({ policy: choice, environments: environment, steps: 1, method: new PPO(choice) });
+// @ts-expect-error: an option of another method
+new PPO(choice, { damping: 0.1 });
+// @ts-expect-error: read-only
+new TRPO(choice).options.maxKl = 1;

@@ -1,7 +1,7 @@
 // @ts-check
 import { angleToOptimum } from '../ascent.mjs';
 import { axisTitles, headings, optimumMark, plane, twoPanels } from './plane.mjs';
-import { coordinate, Panel, svgDocument } from './svg.mjs';
+import { coordinate, Panel, svgDocument } from '../../svg.mjs';
 
 /** @typedef {import('../regulator.mjs').Problem} Problem */
 

@@ -2,10 +2,10 @@
 import { direction } from '../ascent.mjs';
 import { fisher, klDivergence, objective, optimalFeedback } from '../regulator.mjs';
 import { axisTitles, place, twoPanels } from './plane.mjs';
-import { numberText, Panel, svgDocument } from './svg.mjs';
+import { numberText, Panel, svgDocument } from '../../svg.mjs';
 
 /** @typedef {import('../ascent.mjs').Method} Method */
-/** @typedef {import('./svg.mjs').Place} Place */
+/** @typedef {import('../../svg.mjs').Place} Place */
 /** @typedef {import('../regulator.mjs').Point} Point */
 /** @typedef {import('../regulator.mjs').Problem} Problem */
 

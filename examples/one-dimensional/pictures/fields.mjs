@@ -2,9 +2,9 @@
 import { direction, trajectory } from '../ascent.mjs';
 import { optimalFeedback } from '../regulator.mjs';
 import { axisTitles, headings, optimumMark, place, plane, twoPanels } from './plane.mjs';
-import { numberText, Panel, svgDocument } from './svg.mjs';
+import { numberText, Panel, svgDocument } from '../../svg.mjs';
 
-/** @typedef {import('./svg.mjs').Place} Place */
+/** @typedef {import('../../svg.mjs').Place} Place */
 /** @typedef {import('../regulator.mjs').Problem} Problem */
 
 /** Where trajectories start. */

@@ -5,13 +5,13 @@
 
 import { methods } from '../ascent.mjs';
 import { optimalFeedback } from '../regulator.mjs';
-import { coordinate } from './svg.mjs';
+import { coordinate } from '../../svg.mjs';
 
 /** @typedef {import('../ascent.mjs').Method} Method */
-/** @typedef {import('./svg.mjs').Place} Place */
+/** @typedef {import('../../svg.mjs').Place} Place */
 /** @typedef {import('../regulator.mjs').Point} Point */
 /** @typedef {import('../regulator.mjs').Problem} Problem */
-/** @typedef {import('./svg.mjs').Panel} Panel */
+/** @typedef {import('../../svg.mjs').Panel} Panel */
 
 export const plane = { x: { low: -1.4, high: 0 }, y: { low: 0, high: 1 } };
 export const axisTitles = { x: 'feedback gain k', y: 'standard deviation σ', every: 0.2 };

@@ -108,51 +108,80 @@ void CpuMlp::tangent(const std::vector<PackedLayer>& packed,
   }
 }
 
+template <class Visit>
+void CpuMlp::backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
+                          const TileActivations& tile, const float* headCotangent,
+                          TileScratch& scratch, Visit&& visit) const {
+  const auto& layers = layout_.layers();
+  const float* u = headCotangent;
+  float* next = scratch.first.data();
+  float* other = scratch.second.data();
+  for (size_t l = layers.size(); l-- > 0;) {
+    const size_t inputWidth = paddedWidth(layers[l].inputs);
+    const size_t outputWidth = paddedWidth(layers[l].outputs);
+    visit(l, u);
+    if (l == 0) return;
+    // d / d x = U W, then through the activation
+    kernels_->multiply({rows, inputWidth, layers[l].outputs, u, outputWidth, 1,
+                        packed[l].weight.data(), inputWidth, zeros_.data(), 0, next, inputWidth});
+    kernels_->multiplyByDerivative(layout_.activation(), rows * inputWidth, tile.input[l],
+                                   storesDerivative() ? tile.derivative[l - 1] : nullptr, next);
+    u = next;
+    std::swap(next, other);
+  }
+}
+
 void CpuMlp::backward(const std::vector<PackedLayer>& packed, size_t rows,
                       const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
                       double* sum) const {
-  backwardPass(packed, rows, tile, headCotangent, scratch, Power::one, sum);
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, const float* u) {
+    const LayerLayout& layer = layout_.layers()[l];
+    const size_t inputWidth = paddedWidth(layer.inputs);
+    const size_t outputWidth = paddedWidth(layer.outputs);
+    kernels_->addGradient({layer.outputs, layer.inputs, rows, u, outputWidth, tile.input[l],
+                           inputWidth, sum + layer.weightOffset});
+    kernels_->addColumnSums(rows, layer.outputs, u, outputWidth, sum + layer.biasOffset);
+  });
 }
 
 void CpuMlp::backwardSquared(const std::vector<PackedLayer>& packed, size_t rows,
                              const TileActivations& tile, const float* headCotangent,
                              TileScratch& scratch, double* sum) const {
-  backwardPass(packed, rows, tile, headCotangent, scratch, Power::two, sum);
-}
-
-void CpuMlp::backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
-                          const TileActivations& tile, const float* headCotangent,
-                          TileScratch& scratch, Power power, double* sum) const {
-  const auto& layers = layout_.layers();
-  const float* u = headCotangent;  // d / d z_l
-  float* next = scratch.first.data();
-  float* other = scratch.second.data();
   // (J'u)^2 of one row is u_j^2 x_k^2: the same sums over squared factors.
-  AlignedFloats squaredU(power == Power::two ? kTileRows * widestLayer_ : 0);
-  AlignedFloats squaredX(power == Power::two ? kTileRows * widestLayer_ : 0);
-  for (size_t l = layers.size(); l-- > 0;) {
-    const LayerLayout& layer = layers[l];
+  AlignedFloats squaredU(kTileRows * widestLayer_);
+  AlignedFloats squaredX(kTileRows * widestLayer_);
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, const float* u) {
+    const LayerLayout& layer = layout_.layers()[l];
     const size_t inputWidth = paddedWidth(layer.inputs);
     const size_t outputWidth = paddedWidth(layer.outputs);
-    const float* uFactor = u;
-    const float* xFactor = tile.input[l];
-    if (power == Power::two) {
-      kernels_->multiplyElements(rows * outputWidth, u, u, squaredU.data());
-      kernels_->multiplyElements(rows * inputWidth, xFactor, xFactor, squaredX.data());
-      uFactor = squaredU.data();
-      xFactor = squaredX.data();
-    }
-    kernels_->addGradient({layer.outputs, layer.inputs, rows, uFactor, outputWidth, xFactor,
-                           inputWidth, sum + layer.weightOffset});
-    kernels_->addColumnSums(rows, layer.outputs, uFactor, outputWidth, sum + layer.biasOffset);
-    if (l == 0) return;
-    // d / d x = U W, then through the activation
-    kernels_->multiply({rows, inputWidth, layer.outputs, u, outputWidth, 1, packed[l].weight.data(),
-                        inputWidth, zeros_.data(), 0, next, inputWidth});
-    kernels_->multiplyByDerivative(layout_.activation(), rows * inputWidth, tile.input[l],
-                                   storesDerivative() ? tile.derivative[l - 1] : nullptr, next);
-    u = next;
-    std::swap(next, other);
+    kernels_->multiplyElements(rows * outputWidth, u, u, squaredU.data());
+    kernels_->multiplyElements(rows * inputWidth, tile.input[l], tile.input[l], squaredX.data());
+    kernels_->addGradient({layer.outputs, layer.inputs, rows, squaredU.data(), outputWidth,
+                           squaredX.data(), inputWidth, sum + layer.weightOffset});
+    kernels_->addColumnSums(rows, layer.outputs, squaredU.data(), outputWidth,
+                            sum + layer.biasOffset);
+  });
+}
+
+void CpuMlp::addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
+                              const TileActivations& tile, const float* headCotangent,
+                              TileScratch& scratch, std::span<const size_t> offsets,
+                              double* sum) const {
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, const float* u) {
+    const size_t size = layout_.layers()[l].outputs;
+    const size_t width = paddedWidth(size);
+    kernels_->addGradient({size, size, rows, u, width, u, width, sum + offsets[l]});
+  });
+}
+
+void CpuMlp::addInputFactors(size_t rows, const TileActivations& tile,
+                             std::span<const size_t> offsets, double* sum) const {
+  for (size_t l = 0; l < layout_.layers().size(); l++) {
+    const size_t size = layout_.layers()[l].inputs;
+    const size_t width = paddedWidth(size);
+    const float* x = tile.input[l];
+    kernels_->addGradient({size, size, rows, x, width, x, width, sum + offsets[l]});
+    kernels_->addColumnSums(rows, size, x, width, sum + offsets[l] + size * size);
   }
 }
 

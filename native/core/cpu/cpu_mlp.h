@@ -65,16 +65,27 @@ class CpuMlp {
   void backward(const std::vector<PackedLayer>& packed, size_t rows, const TileActivations& tile,
                 const float* headCotangent, TileScratch& scratch, double* sum) const;
 
+  // For the Kronecker factors of layer l, at sum + offsets[l]: sum += u_l u_l' of each row, dense
+  // [outputs x outputs].
+  void addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
+                        const TileActivations& tile, const float* headCotangent,
+                        TileScratch& scratch, std::span<const size_t> offsets, double* sum) const;
+  // sum += x_l x_l' of each row, dense [inputs x inputs], then x_l [inputs].
+  void addInputFactors(size_t rows, const TileActivations& tile, std::span<const size_t> offsets,
+                       double* sum) const;
+
   // sum += the element-wise square of each row's J'u, for the Fisher diagonal.
   void backwardSquared(const std::vector<PackedLayer>& packed, size_t rows,
                        const TileActivations& tile, const float* headCotangent,
                        TileScratch& scratch, double* sum) const;
 
  private:
-  enum class Power { one, two };
+  // Calls visit(l, u_l) for each layer from the last to the first, u_l [rows x padded outputs] the
+  // gradient with respect to z_l.
+  template <class Visit>
   void backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
                     const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
-                    Power power, double* sum) const;
+                    Visit&& visit) const;
 
   MlpLayout layout_;
   const Kernels* kernels_;

@@ -3,25 +3,21 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu/rounding_error.h"
+#include "core/reference/reference_mlp.h"
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
-namespace {
 
-// Blocks that sums over rows are cut into: enough for many threads, few enough that adding them up
-// costs little and that their accumulators stay below 64 MB (but at least 4).
-size_t blockCount(size_t tiles, size_t parameterCount) {
+size_t blockCount(size_t tiles, size_t sumSize) {
   constexpr size_t kTilesPerBlock = 4;
   constexpr size_t kMostBlocks = 64;
   constexpr size_t kFewestBlocks = 4;
   constexpr size_t kAccumulatorBytes = 64 << 20;
-  const size_t affordable =
-      std::max(kFewestBlocks, kAccumulatorBytes / (sizeof(double) * parameterCount));
+  const size_t affordable = std::max(kFewestBlocks, kAccumulatorBytes / (sizeof(double) * sumSize));
   const size_t wanted = (tiles + kTilesPerBlock - 1) / kTilesPerBlock;
   return std::min({wanted, affordable, kMostBlocks});
 }
-
-}  // namespace
 
 CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
                        std::span<const double> parameters, const ObservationScaling& scaling,
@@ -39,6 +35,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
     inputs_.emplace_back(rows_ * paddedWidth(layer.inputs));
     if (mlp_.storesDerivative()) derivatives_.emplace_back(rows_ * paddedWidth(layer.outputs));
   }
+  largestInput_.resize(model_.observationSize());
   heads_.resize(rows_ * headSize);
   metric_.resize((sameMetricInEveryRow ? 1 : rows_) * mlp_.outputWidth());
   oldLogProbability_.resize(rollout_.hasActions() ? rows_ : 0);
@@ -63,6 +60,12 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   parallelFor(tileCount(), threads_, [&](size_t index, unsigned worker) {
     cacheTile(tileAt(index), scaling, rollout.observations, workers_[worker]);
   });
+  for (size_t row = 0; row < rows_; row++) {
+    const float* input = inputs_[0].data() + row * mlp_.inputWidth();
+    for (size_t k = 0; k < largestInput_.size(); k++) {
+      largestInput_[k] = std::max(largestInput_[k], std::abs(static_cast<double>(input[k])));
+    }
+  }
 }
 
 CpuProblem::Tile CpuProblem::tileAt(size_t index) const {
@@ -131,149 +134,123 @@ void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
   }
 }
 
-// u = M t for each row: t times 1/sigma^2 or p (1 - p), or p (t - p't) for each categorical factor.
-void CpuProblem::applyMetric(const Tile& tile, const float* headTangent,
-                             float* headCotangent) const {
-  const Distribution& distribution = model_.distribution;
-  const size_t width = mlp_.outputWidth();
-  const Kernels& kernels = mlp_.kernels();
-  const float* metric = metric_.data();
-  if (distribution.kind() == DistributionKind::gaussian) {
-    for (size_t i = 0; i < tile.rows; i++) {
-      kernels.multiplyElements(width, headTangent + i * width, metric, headCotangent + i * width);
-    }
-    return;
-  }
-  metric += tile.firstRow * width;
-  if (distribution.kind() == DistributionKind::bernoulli) {
-    kernels.multiplyElements(tile.rows * width, headTangent, metric, headCotangent);
-    return;
-  }
-  for (size_t i = 0; i < tile.rows; i++) {
-    size_t j = i * width;
-    for (const size_t count : distribution.counts()) {
-      float mean = 0;
-      for (size_t k = j; k < j + count; k++) mean += metric[k] * headTangent[k];
-      for (size_t k = j; k < j + count; k++) headCotangent[k] = metric[k] * (headTangent[k] - mean);
-      j += count;
-    }
-  }
+void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
+  meanOverBlocks(
+      result, tileCount(), static_cast<double>(rows_), blockSums_,
+      [&](size_t tile, Worker& worker, double* sum) { task(tileAt(tile), worker, sum); });
 }
 
-void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
-  const size_t blocks = blockSums_.size();
-  const size_t tiles = tileCount();
+void CpuProblem::meanOverBlocks(std::span<double> result, size_t tiles, double rows,
+                                std::vector<AlignedDoubles>& blockSums, NumberedTask task) {
+  const size_t blocks = std::min(blockSums.size(), blockCount(tiles, result.size()));
   parallelFor(blocks, threads_, [&](size_t block, unsigned worker) {
-    AlignedDoubles& sums = blockSums_[block];
+    AlignedDoubles& sums = blockSums[block];
     std::fill(sums.begin(), sums.end(), 0.0);
     for (size_t tile = block * tiles / blocks; tile < (block + 1) * tiles / blocks; tile++) {
-      task(tileAt(tile), workers_[worker], sums.data());
+      task(tile, workers_[worker], sums.data());
     }
   });
   constexpr size_t kRange = 4096;
-  const double rowCount = static_cast<double>(rows_);
   parallelFor((result.size() + kRange - 1) / kRange, threads_, [&](size_t range, unsigned) {
     const size_t first = range * kRange;
     const size_t last = std::min(result.size(), first + kRange);
-    std::copy(blockSums_[0].begin() + first, blockSums_[0].begin() + last, result.begin() + first);
+    std::copy(blockSums[0].begin() + first, blockSums[0].begin() + last, result.begin() + first);
     for (size_t block = 1; block < blocks; block++) {
-      const AlignedDoubles& sums = blockSums_[block];
+      const AlignedDoubles& sums = blockSums[block];
       for (size_t i = first; i < last; i++) result[i] += sums[i];
     }
-    for (size_t i = first; i < last; i++) result[i] /= rowCount;
+    for (size_t i = first; i < last; i++) result[i] /= rows;
   });
 }
 
-void CpuProblem::surrogateGradient(std::span<double> gradient) {
-  rollout_.requireActionsAndAdvantages();
-  const Distribution& distribution = model_.distribution;
-  const size_t headSize = distribution.headSize();
-  meanOverTiles(gradient, [&](const Tile& tile, Worker& worker, double* sum) {
-    // Cotangent of row i: A_i times the score of its action.
-    double* logStdScore = worker.score.data() + headSize;
-    for (size_t i = 0; i < tile.rows; i++) {
-      const size_t row = tile.firstRow + i;
-      const double advantage = rollout_.advantages[row];
-      readOldHead(row, worker);
-      distribution.score(worker.oldHead.data(), logStd(parameters_), action(row),
-                         worker.score.data(), logStdScore);
-      float* cotangent = worker.headCotangent.data() + i * mlp_.outputWidth();
-      for (size_t j = 0; j < headSize; j++) {
-        cotangent[j] = static_cast<float>(advantage * worker.score[j]);
-      }
-      for (size_t j = 0; j < distribution.logStdSize(); j++) {
-        sum[model_.logStdOffset() + j] += advantage * logStdScore[j];
-      }
-    }
-    pointToCache(tile, worker);
-    mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum);
-  });
-}
-
-void CpuProblem::fisherProduct(std::span<const double> vector, std::span<double> product) {
-  mlp_.pack(vector, PackFor::forward, packedDirection_);
-  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum) {
-    pointToCache(tile, worker);
-    mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
-                 worker.head.data());
-    applyMetric(tile, worker.head.data(), worker.headCotangent.data());
-    mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum);
-  });
-  for (size_t i = model_.logStdOffset(); i < product.size(); i++) product[i] = 2 * vector[i];
-}
-
-void CpuProblem::fisherDiagonal(std::span<double> diagonal) {
-  const Distribution& distribution = model_.distribution;
-  meanOverTiles(diagonal, [&](const Tile& tile, Worker& worker, double* sum) {
-    pointToCache(tile, worker);
-    for (size_t column = 0; column < distribution.headSize(); column++) {
-      for (size_t i = 0; i < tile.rows; i++) {
-        readOldHead(tile.firstRow + i, worker);
-        distribution.metricFactorColumn(worker.oldHead.data(), logStd(parameters_), column,
-                                        worker.score.data());
-        std::transform(worker.score.begin(), worker.score.begin() + distribution.headSize(),
-                       worker.headCotangent.data() + i * mlp_.outputWidth(),
-                       [](double value) { return static_cast<float>(value); });
-      }
-      mlp_.backwardSquared(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                           worker.scratch, sum);
-    }
-  });
-  for (size_t i = model_.logStdOffset(); i < diagonal.size(); i++) diagonal[i] = 2;
-}
-
-Evaluation CpuProblem::evaluate(std::span<const double> parameters) {
-  const Distribution& distribution = model_.distribution;
-  const size_t headSize = distribution.headSize();
+void CpuProblem::forEachCandidateRow(std::span<const double> parameters, RowTask task) {
+  const size_t headSize = model_.distribution.headSize();
   mlp_.pack(parameters, PackFor::forward, packedCandidate_);
-  std::vector<Evaluation> tiles(tileCount());
-  parallelFor(tiles.size(), threads_, [&](size_t index, unsigned workerIndex) {
+  parallelFor(tileCount(), threads_, [&](size_t index, unsigned workerIndex) {
     const Tile tile = tileAt(index);
     Worker& worker = workers_[workerIndex];
     pointToCandidate(tile, worker);
     mlp_.forward(packedCandidate_, tile.rows, worker.activations, worker.head.data());
-    Evaluation& sum = tiles[index];
     for (size_t i = 0; i < tile.rows; i++) {
-      const size_t row = tile.firstRow + i;
-      readOldHead(row, worker);
+      readOldHead(tile.firstRow + i, worker);
       std::copy_n(worker.head.data() + i * mlp_.outputWidth(), headSize, worker.newHead.begin());
-      const double kl = distribution.kl(worker.oldHead.data(), logStd(parameters_),
-                                        worker.newHead.data(), logStd(parameters));
-      sum.addRow(kl, distribution.entropy(worker.newHead.data(), logStd(parameters)));
-      if (rollout_.hasActions() && rollout_.hasAdvantages()) {
-        const double logRatio =
-            distribution.logProbability(worker.newHead.data(), logStd(parameters), action(row)) -
-            oldLogProbability_[row];
-        sum.surrogate += std::exp(logRatio) * rollout_.advantages[row];
+      task(tile.firstRow + i, index, worker);
+    }
+  });
+}
+
+double CpuProblem::logRatio(std::span<const double> parameters, size_t row,
+                            const Worker& worker) const {
+  if (!rollout_.hasActions()) return 0;
+  return model_.distribution.logProbability(worker.newHead.data(), logStd(parameters),
+                                            action(row)) -
+         oldLogProbability_[row];
+}
+
+Evaluation CpuProblem::evaluate(std::span<const double> parameters) {
+  const Distribution& distribution = model_.distribution;
+  std::vector<Evaluation> tiles(tileCount());
+  forEachCandidateRow(parameters, [&](size_t row, size_t tile, Worker& worker) {
+    Evaluation& sum = tiles[tile];
+    const double* newHead = worker.newHead.data();
+    const double kl =
+        distribution.kl(worker.oldHead.data(), logStd(parameters_), newHead, logStd(parameters));
+    sum.addRow(kl, distribution.entropy(newHead, logStd(parameters)));
+    const double ratio = std::exp(logRatio(parameters, row, worker));
+    sum.addRatio(ratio);
+    if (rollout_.hasActions() && rollout_.hasAdvantages()) {
+      sum.surrogate += ratio * rollout_.advantages[row];
+    }
+  });
+  Evaluation mean;
+  for (const Evaluation& sum : tiles) mean.addRows(sum);
+  mean.divideByRows(rows_);
+  mean.klUncertainty = klUncertainty(model_, parameters_, parameters, largestInput_, mean.meanKl);
+  return mean;
+}
+
+Evaluation CpuProblem::evaluateInDouble(std::span<const double> parameters) {
+  const Distribution& distribution = model_.distribution;
+  const size_t size = model_.observationSize();
+  std::vector<Evaluation> tiles(tileCount());
+  parallelFor(tiles.size(), threads_, [&](size_t index, unsigned) {
+    const Tile tile = tileAt(index);
+    std::vector<double> observation(size);
+    reference::RowActivations old;
+    reference::RowActivations candidate;
+    for (size_t row = tile.firstRow; row < tile.firstRow + tile.rows; row++) {
+      std::copy_n(inputs_[0].data() + row * mlp_.inputWidth(), size, observation.begin());
+      reference::forward(model_.network, parameters_, observation.data(), old);
+      reference::forward(model_.network, parameters, observation.data(), candidate);
+      const double* oldHead = old.output.data();
+      const double* newHead = candidate.output.data();
+      Evaluation& sum = tiles[index];
+      sum.addRow(distribution.kl(oldHead, logStd(parameters_), newHead, logStd(parameters)),
+                 distribution.entropy(newHead, logStd(parameters)));
+      if (!rollout_.hasActions()) {
+        sum.addRatio(1);
+        continue;
       }
+      const double ratio =
+          std::exp(distribution.logProbability(newHead, logStd(parameters), action(row)) -
+                   distribution.logProbability(oldHead, logStd(parameters_), action(row)));
+      sum.addRatio(ratio);
+      if (rollout_.hasAdvantages()) sum.surrogate += ratio * rollout_.advantages[row];
     }
   });
   Evaluation mean;
   for (const Evaluation& sum : tiles) mean.addRows(sum);
   mean.divideByRows(rows_);
   return mean;
+}
+
+void CpuProblem::compareRows(std::span<const double> parameters,
+                             std::span<RowComparison> comparisons) {
+  forEachCandidateRow(parameters, [&](size_t row, size_t, Worker& worker) {
+    comparisons[row] = {model_.distribution.kl(worker.oldHead.data(), logStd(parameters_),
+                                               worker.newHead.data(), logStd(parameters)),
+                        logRatio(parameters, row, worker)};
+  });
 }
 
 }  // namespace trustregion::cpu

@@ -10,6 +10,11 @@
 
 namespace trustregion::cpu {
 
+// Blocks that sums over rows are cut into: enough for many threads, few enough that adding them up
+// costs little and that their accumulators, `sumSize` numbers each, stay below 64 MB (but at least
+// 4).
+size_t blockCount(size_t tiles, size_t sumSize);
+
 // A batch held for the CPU: scaled observations, activations and head metric of every row cached in
 // float32 at the expansion point.
 //
@@ -27,7 +32,15 @@ class CpuProblem : public Problem {
   void surrogateGradient(std::span<double> gradient) override;
   void fisherProduct(std::span<const double> vector, std::span<double> product) override;
   void fisherDiagonal(std::span<double> diagonal) override;
+  void empiricalFisherProduct(std::span<const double> vector, std::span<double> product) override;
+  KroneckerFactors kroneckerFactors(const KroneckerSampling& sampling) override;
+  ObjectiveValue objectiveGradient(std::span<const double> parameters, const Objective& objective,
+                                   std::span<const uint32_t> rows,
+                                   std::span<double> gradient) override;
   Evaluation evaluate(std::span<const double> parameters) override;
+  Evaluation evaluateInDouble(std::span<const double> parameters) override;
+  void compareRows(std::span<const double> parameters,
+                   std::span<RowComparison> comparisons) override;
 
  private:
   struct Tile {
@@ -45,8 +58,15 @@ class CpuProblem : public Problem {
     std::vector<double> newHead;
     std::vector<double> oldHead;
     std::vector<double> score;
+    // Activations of a tile of any rows, for objectiveGradient; made when it is first asked for.
+    TileActivations gathered;
+    std::vector<AlignedFloats> gatheredBuffers;
+    std::vector<double> objectiveGradient;
   };
   using TileTask = FunctionRef<void(const Tile& tile, Worker& worker, double* sum)>;
+  // Which tile of a list of them, by number.
+  using NumberedTask = FunctionRef<void(size_t tile, Worker& worker, double* sum)>;
+  using RowTask = FunctionRef<void(size_t row, size_t tile, Worker& worker)>;
 
   size_t tileCount() const { return (rows_ + kTileRows - 1) / kTileRows; }
   Tile tileAt(size_t index) const;
@@ -58,8 +78,16 @@ class CpuProblem : public Problem {
                  Worker& worker);
   void readOldHead(size_t row, Worker& worker) const;
   void applyMetric(const Tile& tile, const float* headTangent, float* headCotangent) const;
+  void gatherTile(std::span<const uint32_t> rows, const Tile& tile, Worker& worker);
+  // Calls task(row, tile, worker) with worker.oldHead and worker.newHead filled, for each row.
+  void forEachCandidateRow(std::span<const double> parameters, RowTask task);
+  double logRatio(std::span<const double> parameters, size_t row, const Worker& worker) const;
   // result = mean over rows of what `task` adds to its sums.
   void meanOverTiles(std::span<double> result, TileTask task);
+  // result = what the tasks 0 ... tiles - 1 add to their sums, over `rows`. One accumulator of
+  // `blockSums` for each block.
+  void meanOverBlocks(std::span<double> result, size_t tiles, double rows,
+                      std::vector<AlignedDoubles>& blockSums, NumberedTask task);
 
   PolicyModel model_;
   CpuMlp mlp_;
@@ -76,6 +104,7 @@ class CpuProblem : public Problem {
   AlignedFloats heads_;                     // [rows x outputs], dense
   AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
   std::vector<double> oldLogProbability_;
+  std::vector<double> largestInput_;  // max |x| over rows, for each observation feature
 
   std::vector<Worker> workers_;
   std::vector<AlignedDoubles> blockSums_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/kronecker_sampling.h"
 #include "core/reference/reference_mlp.h"
 #include "core/rollout_copy.h"
 #include "core/vector_operations.h"
@@ -104,39 +105,136 @@ class ReferenceProblem : public Problem {
     // columns b of B of (J' b)^2.
     const Distribution& distribution = model_.distribution;
     std::vector<double> column(distribution.headSize());
+    std::vector<double> product(parameterCount());
     std::fill(diagonal.begin(), diagonal.end(), 0.0);
     for (size_t row = 0; row < rows(); row++) {
       const RowActivations& activations = activations_[row];
       for (size_t i = 0; i < distribution.headSize(); i++) {
         distribution.metricFactorColumn(activations.output.data(), logStd(parameters_), i,
                                         column.data());
-        reference::backward(model_.network, parameters_, activations, column.data(), diagonal,
-                            true);
+        std::fill(product.begin(), product.end(), 0.0);
+        reference::backward(model_.network, parameters_, activations, column.data(), product);
+        for (size_t j = 0; j < product.size(); j++) diagonal[j] += product[j] * product[j];
       }
     }
     divideByRows(diagonal);
     for (size_t i = model_.logStdOffset(); i < parameterCount(); i++) diagonal[i] = 2;
   }
 
+  void empiricalFisherProduct(std::span<const double> vector, std::span<double> product) override {
+    rollout_.requireActions();
+    const Distribution& distribution = model_.distribution;
+    std::vector<double> score(parameterCount());
+    std::vector<double> headScore(distribution.headSize());
+    std::fill(product.begin(), product.end(), 0.0);
+    for (size_t row = 0; row < rows(); row++) {
+      std::fill(score.begin(), score.end(), 0.0);
+      distribution.score(activations_[row].output.data(), logStd(parameters_), action(row),
+                         headScore.data(), score.data() + model_.logStdOffset());
+      reference::backward(model_.network, parameters_, activations_[row], headScore.data(), score);
+      axpby(dot(score, vector), score, 1, product);
+    }
+    divideByRows(product);
+  }
+
+  KroneckerFactors kroneckerFactors(const KroneckerSampling& sampling) override {
+    const Distribution& distribution = model_.distribution;
+    KroneckerFactors factors = emptyKroneckerFactors(model_.network);
+    std::vector<double> signs(distribution.headSize());
+    std::vector<double> cotangent(distribution.headSize());
+    double rowsUsed = 0;
+    for (size_t row = 0; row < rows(); row++) {
+      if (row / kKroneckerRun % sampling.stride != 0) continue;
+      rowsUsed++;
+      const RowActivations& activations = activations_[row];
+      for (int probe = 0; probe < sampling.probes; probe++) {
+        kroneckerSigns(sampling, row, probe, signs);
+        distribution.metricFactorProduct(activations.output.data(), logStd(parameters_),
+                                         signs.data(), cotangent.data());
+        reference::visitBackward(
+            model_.network, parameters_, activations, cotangent.data(),
+            [&](size_t l, std::span<const double> u, std::span<const double> x) {
+              addOuterProduct(u, factors.layers[l].output);
+              if (probe > 0) return;
+              std::vector<double> input(x.begin(), x.end());
+              input.push_back(1);
+              addOuterProduct(input, factors.layers[l].input);
+            });
+      }
+    }
+    for (KroneckerFactors::Layer& layer : factors.layers) {
+      for (double& value : layer.input) value /= rowsUsed;
+      for (double& value : layer.output) value /= rowsUsed * sampling.probes;
+    }
+    return factors;
+  }
+
+  ObjectiveValue objectiveGradient(std::span<const double> parameters, const Objective& objective,
+                                   std::span<const uint32_t> rowList,
+                                   std::span<double> gradient) override {
+    rollout_.requireActionsAndAdvantages();
+    const Distribution& distribution = model_.distribution;
+    const size_t headSize = distribution.headSize();
+    const size_t logStdSize = distribution.logStdSize();
+    std::vector<double> headGradient(headSize);
+    std::vector<double> logStdGradient(logStdSize);
+    std::vector<double> scratch(headSize + logStdSize);
+    RowActivations candidate;
+    std::fill(gradient.begin(), gradient.end(), 0.0);
+    ObjectiveValue sum;
+    const size_t count = rowList.empty() ? rows() : rowList.size();
+    for (size_t i = 0; i < count; i++) {
+      const size_t row = rowList.empty() ? i : rowList[i];
+      const double* oldHead = activations_[row].output.data();
+      reference::forward(model_.network, parameters, observation(row), candidate);
+      const ObjectiveRow objectiveRow{
+          oldHead,
+          logStd(parameters_),
+          candidate.output.data(),
+          logStd(parameters),
+          action(row),
+          distribution.logProbability(oldHead, logStd(parameters_), action(row)),
+          rollout_.advantages[row]};
+      sum.add(objectiveOfRow(distribution, objective, objectiveRow, headGradient.data(),
+                             logStdGradient.data(), scratch.data()));
+      reference::backward(model_.network, parameters, candidate, headGradient.data(), gradient);
+      for (size_t j = 0; j < logStdSize; j++) {
+        gradient[model_.logStdOffset() + j] += logStdGradient[j];
+      }
+    }
+    for (double& value : gradient) value /= static_cast<double>(count);
+    sum.divideBy(static_cast<double>(count));
+    return sum;
+  }
+
   Evaluation evaluate(std::span<const double> parameters) override {
     const Distribution& distribution = model_.distribution;
     Evaluation sum;
-    RowActivations candidate;
     for (size_t row = 0; row < rows(); row++) {
-      reference::forward(model_.network, parameters, observation(row), candidate);
-      const double* oldHead = activations_[row].output.data();
-      const double* newHead = candidate.output.data();
-      sum.addRow(distribution.kl(oldHead, logStd(parameters_), newHead, logStd(parameters)),
-                 distribution.entropy(newHead, logStd(parameters)));
+      const RowActivations candidate = forward(parameters, row);
+      const double kl = klOfRow(parameters, row, candidate);
+      sum.addRow(kl, distribution.entropy(candidate.output.data(), logStd(parameters)));
+      const double ratio = std::exp(logRatioOfRow(parameters, row, candidate));
+      sum.addRatio(ratio);
       if (rollout_.hasActions() && rollout_.hasAdvantages()) {
-        const double logRatio =
-            distribution.logProbability(newHead, logStd(parameters), action(row)) -
-            distribution.logProbability(oldHead, logStd(parameters_), action(row));
-        sum.surrogate += std::exp(logRatio) * rollout_.advantages[row];
+        sum.surrogate += ratio * rollout_.advantages[row];
       }
     }
     sum.divideByRows(rows());
     return sum;
+  }
+
+  Evaluation evaluateInDouble(std::span<const double> parameters) override {
+    return evaluate(parameters);
+  }
+
+  void compareRows(std::span<const double> parameters,
+                   std::span<RowComparison> comparisons) override {
+    for (size_t row = 0; row < rows(); row++) {
+      const RowActivations candidate = forward(parameters, row);
+      comparisons[row] = {klOfRow(parameters, row, candidate),
+                          logRatioOfRow(parameters, row, candidate)};
+    }
   }
 
  private:
@@ -148,6 +246,30 @@ class ReferenceProblem : public Problem {
   }
   const double* logStd(std::span<const double> parameters) const {
     return parameters.data() + model_.logStdOffset();
+  }
+  RowActivations forward(std::span<const double> parameters, size_t row) const {
+    RowActivations activations;
+    reference::forward(model_.network, parameters, observation(row), activations);
+    return activations;
+  }
+  double klOfRow(std::span<const double> parameters, size_t row,
+                 const RowActivations& candidate) const {
+    return model_.distribution.kl(activations_[row].output.data(), logStd(parameters_),
+                                  candidate.output.data(), logStd(parameters));
+  }
+  // 0 without actions
+  double logRatioOfRow(std::span<const double> parameters, size_t row,
+                       const RowActivations& candidate) const {
+    if (!rollout_.hasActions()) return 0;
+    const Distribution& distribution = model_.distribution;
+    return distribution.logProbability(candidate.output.data(), logStd(parameters), action(row)) -
+           distribution.logProbability(activations_[row].output.data(), logStd(parameters_),
+                                       action(row));
+  }
+  static void addOuterProduct(std::span<const double> a, std::span<double> sum) {
+    for (size_t i = 0; i < a.size(); i++) {
+      for (size_t j = 0; j < a.size(); j++) sum[i * a.size() + j] += a[i] * a[j];
+    }
   }
   void divideByRows(std::span<double> values) const {
     for (double& value : values) value /= static_cast<double>(rows());

@@ -75,29 +75,38 @@ void tangent(const MlpLayout& layout, std::span<const double> parameters,
   for (size_t j = 0; j < layout.outputs(); j++) headTangent[j] = inputTangent[j];
 }
 
-void backward(const MlpLayout& layout, std::span<const double> parameters,
-              const RowActivations& row, const double* headCotangent, std::span<double> sum,
-              bool squared) {
-  // u_l = gradient with respect to the preactivation z_l.
+void visitBackward(
+    const MlpLayout& layout, std::span<const double> parameters, const RowActivations& row,
+    const double* headCotangent,
+    FunctionRef<void(size_t layer, std::span<const double> u, std::span<const double> x)> visit) {
   std::vector<double> u(headCotangent, headCotangent + layout.outputs());
-  const auto add = [&](size_t index, double value) {
-    sum[index] += squared ? value * value : value;
-  };
   for (size_t l = layout.layers().size(); l-- > 0;) {
     const LayerLayout& layer = layout.layers()[l];
+    visit(l, u, row.input[l]);
+    if (l == 0) return;
     std::vector<double> inputCotangent(layer.inputs, 0.0);
     for (size_t j = 0; j < layer.outputs; j++) {
-      add(layer.biasOffset + j, u[j]);
       for (size_t k = 0; k < layer.inputs; k++) {
-        const size_t weight = layer.weightOffset + j * layer.inputs + k;
-        add(weight, u[j] * row.input[l][k]);
-        inputCotangent[k] += u[j] * parameters[weight];
+        inputCotangent[k] += u[j] * parameters[layer.weightOffset + j * layer.inputs + k];
       }
     }
-    if (l == 0) return;
     for (size_t k = 0; k < layer.inputs; k++) inputCotangent[k] *= row.derivative[l - 1][k];
     u = inputCotangent;
   }
+}
+
+void backward(const MlpLayout& layout, std::span<const double> parameters,
+              const RowActivations& row, const double* headCotangent, std::span<double> sum) {
+  visitBackward(layout, parameters, row, headCotangent,
+                [&](size_t l, std::span<const double> u, std::span<const double> x) {
+                  const LayerLayout& layer = layout.layers()[l];
+                  for (size_t j = 0; j < layer.outputs; j++) {
+                    sum[layer.biasOffset + j] += u[j];
+                    for (size_t k = 0; k < layer.inputs; k++) {
+                      sum[layer.weightOffset + j * layer.inputs + k] += u[j] * x[k];
+                    }
+                  }
+                });
 }
 
 }  // namespace trustregion::reference

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "core/function_ref.h"
 #include "core/mlp_layout.h"
 
 namespace trustregion::reference {
@@ -24,10 +25,16 @@ void forward(const MlpLayout& layout, std::span<const double> parameters, const 
 void tangent(const MlpLayout& layout, std::span<const double> parameters,
              std::span<const double> direction, const RowActivations& row, double* headTangent);
 
-// sum += J' u: adds the gradient of u'head to `sum`; with `squared` it adds the element-wise square
-// of that gradient instead (for the Fisher diagonal).
+// Calls visit(l, u_l, x_l) for each layer from the last to the first: u_l the gradient of u'head
+// with respect to the preactivation z_l, x_l what the layer reads. J'u is u_l x_l' and u_l for all
+// layers.
+void visitBackward(
+    const MlpLayout& layout, std::span<const double> parameters, const RowActivations& row,
+    const double* headCotangent,
+    FunctionRef<void(size_t layer, std::span<const double> u, std::span<const double> x)> visit);
+
+// sum += J' u: adds the gradient of u'head to `sum`.
 void backward(const MlpLayout& layout, std::span<const double> parameters,
-              const RowActivations& row, const double* headCotangent, std::span<double> sum,
-              bool squared = false);
+              const RowActivations& row, const double* headCotangent, std::span<double> sum);
 
 }  // namespace trustregion::reference

@@ -1,7 +1,7 @@
 // @ts-check
 /*
- * A little SVG: panels with axes on both of which a unit is equally long, so that circles stay
- * circles and angles angles.
+ * A little SVG: panels with axes. Where a panel is given by its scale, a unit is equally long on both
+ * axes, so that circles stay circles and angles angles.
  */
 
 /** @typedef {{ low: number, high: number }} Range */
@@ -24,16 +24,19 @@ export class Panel {
    * @param {number} place.top
    * @param {Range} place.x - What it shows.
    * @param {Range} place.y
-   * @param {number} [place.scale] - Pixels of a unit.
+   * @param {number} [place.scale] - Pixels of a unit, unless width and height are given.
+   * @param {number} [place.width] - Pixels.
+   * @param {number} [place.height]
    */
-  constructor({ left, top, x, y, scale = unit }) {
+  constructor({ left, top, x, y, scale = unit, width, height }) {
     this.left = left;
     this.top = top;
     this.x = x;
     this.y = y;
-    this.scale = scale;
-    this.right = left + (x.high - x.low) * scale;
-    this.bottom = top + (y.high - y.low) * scale;
+    this.scale = width === undefined ? scale : width / (x.high - x.low);
+    this.scaleY = height === undefined ? scale : height / (y.high - y.low);
+    this.right = left + (x.high - x.low) * this.scale;
+    this.bottom = top + (y.high - y.low) * this.scaleY;
   }
 
   /** @param {number} value */
@@ -43,7 +46,7 @@ export class Panel {
 
   /** @param {number} value */
   down(value) {
-    return this.bottom - (value - this.y.low) * this.scale;
+    return this.bottom - (value - this.y.low) * this.scaleY;
   }
 
   /**
@@ -63,8 +66,9 @@ export class Panel {
    * @param {string} labels.x
    * @param {string} [labels.y] - None: no numbers either.
    * @param {number} labels.every - The distance of the grid's lines.
+   * @param {number} [labels.everyY] - The same upwards, where it is another.
    */
-  axes({ heading, x, y, every }) {
+  axes({ heading, x, y, every, everyY = every }) {
     const { left, right, top, bottom } = this;
     const [middleX, middleY] = [(left + right) / 2, (top + bottom) / 2].map(coordinate);
     return [
@@ -75,7 +79,7 @@ export class Panel {
           `<text x="${place}" y="${coordinate(bottom + 18)}" text-anchor="middle">${numberText(value)}</text>`
         );
       }),
-      ...multiples(this.y, every).map((value) => {
+      ...multiples(this.y, everyY).map((value) => {
         const place = coordinate(this.down(value));
         const label =
           y === undefined

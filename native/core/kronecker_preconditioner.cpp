@@ -1,0 +1,99 @@
+#include "core/kronecker_preconditioner.h"
+
+#include <algorithm>
+
+#include "core/symmetric_eigen.h"
+#include "core/vector_operations.h"
+
+namespace trustregion {
+namespace {
+
+// Rounding may leave an eigenvalue of a positive semidefinite matrix a little below 0.
+std::vector<double> nonNegative(std::vector<double> values) {
+  for (double& value : values) value = std::max(value, 0.0);
+  return values;
+}
+
+// C = A B for row-major A [rows x inner] and B [inner x columns].
+void multiply(const double* a, const double* b, size_t rows, size_t inner, size_t columns,
+              double* c) {
+  std::fill(c, c + rows * columns, 0.0);
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t t = 0; t < inner; t++) {
+      axpby(a[i * inner + t], {b + t * columns, columns}, 1, {c + i * columns, columns});
+    }
+  }
+}
+
+// C = A'B for row-major A [inner x rows] and B [inner x columns].
+void multiplyTransposed(const double* a, const double* b, size_t rows, size_t inner, size_t columns,
+                        double* c) {
+  std::fill(c, c + rows * columns, 0.0);
+  for (size_t t = 0; t < inner; t++) {
+    for (size_t i = 0; i < rows; i++) {
+      axpby(a[t * rows + i], {b + t * columns, columns}, 1, {c + i * columns, columns});
+    }
+  }
+}
+
+}  // namespace
+
+KroneckerPreconditioner::KroneckerPreconditioner(const PolicyModel& model,
+                                                 const KroneckerFactors& factors)
+    : logStdOffset_(model.logStdOffset()) {
+  const auto decompose = [](const std::vector<double>& matrix, size_t size) {
+    SymmetricEigen eigen = symmetricEigen(matrix, size);
+    std::vector<double> transposed(size * size);
+    for (size_t i = 0; i < size; i++) {
+      for (size_t j = 0; j < size; j++) transposed[j * size + i] = eigen.vectors[i * size + j];
+    }
+    return Factor{size, nonNegative(std::move(eigen.values)), std::move(eigen.vectors),
+                  std::move(transposed)};
+  };
+  for (size_t l = 0; l < factors.layers.size(); l++) {
+    const LayerLayout& layer = model.network.layers()[l];
+    layers_.push_back({layer, decompose(factors.layers[l].input, layer.inputs + 1),
+                       decompose(factors.layers[l].output, layer.outputs)});
+  }
+}
+
+void KroneckerPreconditioner::apply(double damping, std::span<const double> r,
+                                    std::span<double> z) const {
+  std::vector<double> first;
+  std::vector<double> second;
+  for (const Layer& layer : layers_) {
+    const auto& [layout, input, output] = layer;
+    const size_t rows = output.size;
+    const size_t columns = input.size;
+    // Without damping a direction that no row has excited would be divided by 0.
+    const double largest = *std::max_element(input.values.begin(), input.values.end()) *
+                           *std::max_element(output.values.begin(), output.values.end());
+    const double floor = damping > 0 ? 0 : largest > 0 ? 1e-12 * largest : 1;
+    first.resize(rows * columns);
+    second.resize(rows * columns);
+    // R = [weight | bias]
+    for (size_t i = 0; i < rows; i++) {
+      std::copy_n(r.data() + layout.weightOffset + i * layout.inputs, layout.inputs,
+                  first.data() + i * columns);
+      first[i * columns + layout.inputs] = r[layout.biasOffset + i];
+    }
+    multiply(output.vectors.data(), first.data(), rows, rows, columns, second.data());
+    multiply(second.data(), input.transposed.data(), rows, columns, columns, first.data());
+    for (size_t i = 0; i < rows; i++) {
+      for (size_t j = 0; j < columns; j++) {
+        const double eigenvalue = output.values[i] * input.values[j] + damping;
+        first[i * columns + j] /= std::max(eigenvalue, floor);
+      }
+    }
+    multiply(first.data(), input.vectors.data(), rows, columns, columns, second.data());
+    multiplyTransposed(output.vectors.data(), second.data(), rows, rows, columns, first.data());
+    for (size_t i = 0; i < rows; i++) {
+      std::copy_n(first.data() + i * columns, layout.inputs,
+                  z.data() + layout.weightOffset + i * layout.inputs);
+      z[layout.biasOffset + i] = first[i * columns + layout.inputs];
+    }
+  }
+  for (size_t i = logStdOffset_; i < r.size(); i++) z[i] = r[i] / (2 + damping);
+}
+
+}  // namespace trustregion

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/policy_model.h"
+
+namespace trustregion {
+
+// z = (A_l (x) G_l + damping I)^-1 r for each layer l of a policy (Martens and Grosse 2015), and
+// z = r / (2 + damping) for logStd, whose block of the Fisher matrix is 2 I.
+//
+// Damping is added to the eigenvalues, so the inverse is exact: with A = U a U' and G = V g V',
+//   Z = V [ (V'R U)_ij / (g_i a_j + damping) ] U'
+// for R the residual's [outputs x (inputs + 1)] matrix of weights and bias. (The factored form
+// (A + pi sqrt(damping) I) (x) (G + ... I) of the paper needs no eigenvectors, but damps too much:
+// on a trained policy it reached 0.89 of the possible improvement in 5 products where this reaches
+// 0.93.)
+//
+// Costs a symmetric eigendecomposition of both factors of each layer to make, and 4 P (inputs +
+// outputs) flops for each layer's P parameters to apply.
+class KroneckerPreconditioner {
+ public:
+  KroneckerPreconditioner(const PolicyModel& model, const KroneckerFactors& factors);
+
+  void apply(double damping, std::span<const double> r, std::span<double> z) const;
+
+ private:
+  struct Factor {
+    size_t size;
+    std::vector<double> values;   // eigenvalues, at least 0
+    std::vector<double> vectors;  // [size x size], one eigenvector for each row
+    std::vector<double> transposed;
+  };
+  struct Layer {
+    LayerLayout layout;
+    Factor input;
+    Factor output;
+  };
+
+  std::vector<Layer> layers_;
+  size_t logStdOffset_;
+};
+
+}  // namespace trustregion

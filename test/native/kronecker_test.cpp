@@ -1,0 +1,461 @@
+// Kronecker factors of the Fisher matrix on every backend, and the preconditioner made of them.
+
+#include <algorithm>
+#include <limits>
+
+#include "core/distribution.h"
+#include "core/kronecker_preconditioner.h"
+#include "core/kronecker_sampling.h"
+#include "core/symmetric_eigen.h"
+#include "core/vector_operations.h"
+#include "dense.h"
+#include "guarded.h"
+#include "tracked_problem.h"
+
+namespace trustregion::test {
+namespace {
+
+std::vector<TestPolicy> policies() {
+  return {{Distribution::gaussian(2), Activation::tanh, {130, 3, {5, 4}}},
+          {Distribution::categorical({3, 2}), Activation::relu, {65, 4, {17}}},
+          {Distribution::categorical({4}), Activation::silu, {200, 2, {6}}},
+          {Distribution::bernoulli(3), Activation::tanh, {33, 18, {}}}};
+}
+
+// --- signs -------------------------------------------------------------------------------------
+
+CASE("signs: one or minus one, balanced, and without correlation") {
+  // n signs of a fair coin sum to at most 5 sqrt(n), but for once in a million tables.
+  constexpr size_t kRows = 4096;
+  constexpr size_t kSize = 70;  // more than one word of bits
+  constexpr double kLimit = 5 * 64;
+  for (const uint64_t seed : {0ULL, 1ULL, 12345678901234ULL}) {
+    KroneckerSampling sampling;
+    sampling.seed = seed;
+    std::vector<double> sums(kSize);
+    std::vector<double> neighbours(kSize);  // products of one column and the next
+    std::vector<double> probes(kSize);      // products of probe 0 and probe 1
+    std::vector<double> rows(kSize);        // products of a row and the row before it
+    std::vector<double> words(6);           // products of a bit and the one a word before it
+    std::vector<double> previous(kSize);
+    for (size_t row = 0; row < kRows; row++) {
+      Guarded<double> signs(kSize);
+      std::vector<double> other(kSize);
+      kroneckerSigns(sampling, row, 0, signs.span());
+      kroneckerSigns(sampling, row, 1, other);
+      CHECK(signs.intact());
+      for (size_t i = 0; i < kSize; i++) {
+        CHECK(std::abs(signs[i]) == 1);
+        sums[i] += signs[i];
+        neighbours[i] += signs[i] * signs[(i + 1) % kSize];
+        probes[i] += signs[i] * other[i];
+        rows[i] += signs[i] * previous[i];
+        words[i % 6] += i >= 64 ? signs[i] * signs[i - 64] : 0;
+        previous[i] = signs[i];
+      }
+    }
+    for (size_t i = 0; i < kSize; i++) {
+      const Context context("seed ", seed, " column ", i);
+      CHECK_NEAR(sums[i], 0, kLimit);
+      CHECK_NEAR(neighbours[i], 0, kLimit);
+      CHECK_NEAR(probes[i], 0, kLimit);
+      CHECK_NEAR(rows[i], 0, kLimit);
+      CHECK_NEAR(words[i % 6], 0, kLimit);
+    }
+  }
+}
+
+CASE("signs depend on seed, row and probe alone") {
+  const auto signs = [](uint64_t seed, size_t row, int probe, size_t size = 64) {
+    KroneckerSampling sampling;
+    sampling.seed = seed;
+    sampling.stride = seed + 1;  // has no say
+    std::vector<double> values(size);
+    kroneckerSigns(sampling, row, probe, values);
+    return values;
+  };
+  CHECK(signs(1, 2, 3) == signs(1, 2, 3));
+  CHECK(signs(1, 2, 3) != signs(2, 2, 3));
+  CHECK(signs(1, 2, 3) != signs(1, 3, 3));
+  CHECK(signs(1, 2, 3) != signs(1, 2, 4));
+  // A shorter head sees the beginning of a longer one's.
+  const std::vector<double> longer = signs(1, 2, 3, 130);
+  CHECK(std::equal(longer.begin(), longer.begin() + 64, signs(1, 2, 3).begin()));
+}
+
+// --- factors -----------------------------------------------------------------------------------
+
+struct TrackedFactors {
+  struct Layer {
+    TrackedVector input;
+    TrackedVector output;
+  };
+  std::vector<Layer> layers;
+};
+
+// By the definition, on numbers that know their errors: sums over the rows that a stride leaves.
+TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSampling& sampling) {
+  const Distribution& distribution = problem.model.distribution;
+  const MlpLayout& network = problem.model.network;
+  const TrackedVector parameters = exactNumbers(problem.parameters);
+  TrackedFactors factors;
+  for (const LayerLayout& layer : network.layers()) {
+    factors.layers.push_back({TrackedVector((layer.inputs + 1) * (layer.inputs + 1)),
+                              TrackedVector(layer.outputs * layer.outputs)});
+  }
+  const auto addOuter = [](const TrackedVector& a, TrackedVector& sum) {
+    for (size_t i = 0; i < a.size(); i++) {
+      for (size_t j = 0; j < a.size(); j++) {
+        sum[i * a.size() + j] += i == j ? squared(a[i]) : a[i] * a[j];
+      }
+    }
+  };
+  std::vector<double> signs(distribution.headSize());
+  double rows = 0;
+  for (size_t row = 0; row < problem.rows; row++) {
+    if (row / 64 % sampling.stride != 0) continue;
+    rows++;
+    const TrackedRow forward = trackedForward(network, parameters, problem.scaledObservation(row));
+    for (int probe = 0; probe < sampling.probes; probe++) {
+      kroneckerSigns(sampling, row, probe, signs);
+      TrackedVector u = propagate(forward.head, [&](const std::vector<double>& head) {
+        // B e as the sum of columns.
+        std::vector<double> sum(head.size());
+        std::vector<double> column(head.size());
+        for (size_t c = 0; c < head.size(); c++) {
+          distribution.metricFactorColumn(head.data(),
+                                          problem.parameters.data() + problem.model.logStdOffset(),
+                                          c, column.data());
+          axpby(signs[c], column, 1, sum);
+        }
+        return sum;
+      });
+      for (Tracked& number : u) number = rounded(number.value, number.variance);
+      for (size_t l = network.layers().size(); l-- > 0;) {
+        const LayerLayout& layer = network.layers()[l];
+        addOuter(u, factors.layers[l].output);
+        if (probe == 0) {
+          TrackedVector x = forward.input[l];
+          x.push_back({1, 0});
+          addOuter(x, factors.layers[l].input);
+        }
+        if (l == 0) break;
+        TrackedVector next(layer.inputs);
+        for (size_t j = 0; j < layer.outputs; j++) {
+          for (size_t k = 0; k < layer.inputs; k++) {
+            next[k] += u[j] * parameters[layer.weightOffset + j * layer.inputs + k];
+          }
+        }
+        for (size_t k = 0; k < layer.inputs; k++) next[k] = next[k] * forward.derivative[l - 1][k];
+        u = next;
+      }
+    }
+  }
+  const auto divide = [](TrackedVector& sum, double count) {
+    for (Tracked& number : sum) number = {number.value / count, number.variance / square(count)};
+  };
+  for (TrackedFactors::Layer& layer : factors.layers) {
+    divide(layer.input, rows);
+    divide(layer.output, rows * sampling.probes);
+  }
+  return factors;
+}
+
+void checkMatrix(const Backend& backend, const std::vector<double>& actual,
+                 const TrackedVector& expected, double rows) {
+  CHECK(actual.size() == expected.size());
+  for (size_t i = 0; i < expected.size(); i++) {
+    const Context context("element ", i);
+    Tracked number = expected[i];
+    if (backend.precision() == "float64") {
+      number.variance *= square(2 * kDoubleRoundoff / kFloatRoundoff);
+    }
+    number.variance += square(rows * kDoubleRoundoff * (std::abs(number.value) + 1));
+    checkTracked(actual[i], number);
+  }
+}
+
+const bool kFactorsAdded =
+    addForEachBackend("factors against their definition", [](const Backend& backend) {
+      uint64_t seed = 1;
+      for (const TestPolicy& policy : policies()) {
+        seed++;
+        const PolicyProblem problem = randomProblem(policy.distribution, policy.activation,
+                                                    policy.shape, seed, seed % 2 == 0);
+        const auto held = problem.on(backend, 2);
+        for (const size_t stride : {1U, 2U, 3U, 100U}) {
+          for (const int probes : {1, 3}) {
+            const Context context(describe(policy.distribution, policy.activation, policy.shape),
+                                  " stride ", stride, " probes ", probes);
+            const KroneckerSampling sampling{probes, stride, seed};
+            const KroneckerFactors actual = held->kroneckerFactors(sampling);
+            const TrackedFactors expected = expectedFactors(problem, sampling);
+            CHECK(actual.layers.size() == expected.layers.size());
+            for (size_t l = 0; l < expected.layers.size(); l++) {
+              const Context layer("layer ", l);
+              const double rows = static_cast<double>(problem.rows) * probes;
+              checkMatrix(backend, actual.layers[l].input, expected.layers[l].input, rows);
+              checkMatrix(backend, actual.layers[l].output, expected.layers[l].output, rows);
+              CHECK(actual.layers[l].input.back() == 1);
+            }
+          }
+        }
+      }
+    });
+
+const bool kSymmetricAdded = addForEachBackend(
+    "factors are symmetric and have no negative eigenvalue", [](const Backend& backend) {
+      for (const TestPolicy& policy : policies()) {
+        const PolicyProblem problem =
+            randomProblem(policy.distribution, policy.activation, policy.shape, 7);
+        const auto held = problem.on(backend, 2);
+        for (const auto& layer : held->kroneckerFactors({}).layers) {
+          for (const std::vector<double>& matrix : {layer.input, layer.output}) {
+            const auto size =
+                static_cast<size_t>(std::lround(std::sqrt(static_cast<double>(matrix.size()))));
+            double trace = 0;
+            for (size_t i = 0; i < size; i++) {
+              trace += matrix[i * size + i];
+              for (size_t j = 0; j < i; j++) {
+                CHECK(matrix[i * size + j] == matrix[j * size + i]);
+              }
+            }
+            // Rounded in float32 for each of 64 rows: its sums are off by some
+            // u times the trace.
+            for (const double value : symmetricEigen(matrix, size).values) {
+              CHECK(value >= -64 * kFloatRoundoff * trace);
+            }
+          }
+        }
+      }
+    });
+
+const bool kThreadsAdded =
+    addForEachBackend("1, 2, 3, 8 and 64 threads give the same bits", [](const Backend& backend) {
+      const PolicyProblem problem =
+          randomProblem(Distribution::categorical({3}), Activation::silu, {1500, 3, {5}}, 8);
+      for (const size_t stride : {1U, 3U}) {
+        const auto with = [&](unsigned threads) {
+          const auto held = problem.on(backend, threads);
+          const KroneckerFactors factors = held->kroneckerFactors({2, stride, 5});
+          std::vector<double> all;
+          for (const auto& layer : factors.layers) {
+            all.insert(all.end(), layer.input.begin(), layer.input.end());
+            all.insert(all.end(), layer.output.begin(), layer.output.end());
+          }
+          return all;
+        };
+        const std::vector<double> one = with(1);
+        for (const unsigned threads : {2U, 3U, 8U, 64U}) CHECK(sameBits(with(threads), one));
+      }
+    });
+
+// E[u u'] = J' M J: many seeds come near the exact mean, within five standard errors of their own.
+CASE("the factors' expectation is exact") {
+  for (const TestPolicy& policy : policies()) {
+    const Context context(describe(policy.distribution, policy.activation, policy.shape));
+    const PolicyProblem problem =
+        randomProblem(policy.distribution, policy.activation, {20, 3, {4}}, 9);
+    const auto held = problem.on(referenceBackend());
+    const size_t headSize = policy.distribution.headSize();
+    // Each layer's exact G, by one column of B at a time.
+    std::vector<std::vector<double>> exact(2);
+    exact[0].resize(16);
+    exact[1].resize(headSize * headSize);
+    const TrackedVector parameters = exactNumbers(problem.parameters);
+    for (size_t row = 0; row < problem.rows; row++) {
+      const TrackedRow forward =
+          trackedForward(problem.model.network, parameters, problem.scaledObservation(row));
+      const std::vector<double> head = valuesOf(forward.head);
+      for (size_t c = 0; c < headSize; c++) {
+        std::vector<double> u(headSize);
+        policy.distribution.metricFactorColumn(
+            head.data(), problem.parameters.data() + problem.model.logStdOffset(), c, u.data());
+        const LayerLayout& last = problem.model.network.layers()[1];
+        std::vector<double> below(4);
+        for (size_t k = 0; k < 4; k++) {
+          for (size_t j = 0; j < headSize; j++) {
+            below[k] += u[j] * problem.parameters[last.weightOffset + j * 4 + k];
+          }
+          below[k] *= forward.derivative[0][k].value;
+        }
+        for (const auto& [vector, matrix] : {std::pair{&below, &exact[0]}, {&u, &exact[1]}}) {
+          const size_t size = vector->size();
+          for (size_t i = 0; i < size * size; i++) {
+            (*matrix)[i] += (*vector)[i / size] * (*vector)[i % size] / 20;
+          }
+        }
+      }
+    }
+    constexpr int kSeeds = 2000;
+    for (size_t l = 0; l < 2; l++) {
+      std::vector<double> sum(exact[l].size());
+      std::vector<double> squares(exact[l].size());
+      for (uint64_t seed = 0; seed < kSeeds; seed++) {
+        const auto factors = held->kroneckerFactors({1, 1, seed});
+        for (size_t i = 0; i < sum.size(); i++) {
+          sum[i] += factors.layers[l].output[i];
+          squares[i] += square(factors.layers[l].output[i]);
+        }
+      }
+      for (size_t i = 0; i < sum.size(); i++) {
+        const Context element("layer ", l, " element ", i);
+        const double mean = sum[i] / kSeeds;
+        const double variance = std::max(0.0, squares[i] / kSeeds - square(mean));
+        CHECK_NEAR(mean, exact[l][i], 5 * std::sqrt(variance / kSeeds) + 1e-12);
+      }
+    }
+  }
+}
+
+// --- the preconditioner --------------------------------------------------------------------------
+
+// A (x) G for each layer in the order of the parameters, 2 I for logStd, and damping.
+Dense approximation(const PolicyModel& model, const KroneckerFactors& factors, double damping) {
+  Dense matrix(model.parameterCount());
+  for (size_t l = 0; l < factors.layers.size(); l++) {
+    const LayerLayout& layer = model.network.layers()[l];
+    const size_t columns = layer.inputs + 1;
+    const auto index = [&](size_t j, size_t k) {
+      return k < layer.inputs ? layer.weightOffset + j * layer.inputs + k : layer.biasOffset + j;
+    };
+    for (size_t a = 0; a < layer.outputs; a++) {
+      for (size_t b = 0; b < layer.outputs; b++) {
+        for (size_t s = 0; s < columns; s++) {
+          for (size_t t = 0; t < columns; t++) {
+            matrix.at(index(a, s), index(b, t)) = factors.layers[l].output[a * layer.outputs + b] *
+                                                  factors.layers[l].input[s * columns + t];
+          }
+        }
+      }
+    }
+  }
+  for (size_t i = model.logStdOffset(); i < model.parameterCount(); i++) matrix.at(i, i) = 2;
+  for (size_t i = 0; i < model.parameterCount(); i++) matrix.at(i, i) += damping;
+  return matrix;
+}
+
+std::vector<double> applied(const KroneckerPreconditioner& preconditioner, double damping,
+                            const std::vector<double>& r) {
+  Guarded<double> z(r.size());
+  preconditioner.apply(damping, r, z.span());
+  CHECK(z.intact() && z.complete());
+  return {z.data(), z.data() + z.size()};
+}
+
+double largestEigenvalue(const Dense& matrix) {  // at most the trace
+  double trace = 0;
+  for (size_t i = 0; i < matrix.size(); i++) trace += matrix.at(i, i);
+  return trace;
+}
+
+CASE("applied, it is the inverse of A (x) G + damping I") {
+  uint64_t seed = 20;
+  for (const TestPolicy& policy : policies()) {
+    const PolicyProblem problem =
+        randomProblem(policy.distribution, policy.activation, policy.shape, seed++);
+    const auto held = problem.on(referenceBackend());
+    const KroneckerFactors factors = held->kroneckerFactors({});
+    const KroneckerPreconditioner preconditioner(problem.model, factors);
+    for (const double damping : {1e-4, 0.1, 10.0}) {
+      const Context context(describe(policy.distribution, policy.activation, policy.shape),
+                            " damping ", damping);
+      const Dense matrix = approximation(problem.model, factors, damping);
+      const std::vector<double> z = applied(preconditioner, damping, problem.direction);
+      // Eigenvectors that are orthogonal to 16 n u, n below 20, four times, and eigenvalues as
+      // good.
+      std::vector<double> back = matrix.times(z);
+      axpby(-1, problem.direction, 1, back);
+      CHECK_NEAR(norm(back), 0,
+                 8 * 16 * 20 * kDoubleRoundoff *
+                     (largestEigenvalue(matrix) * norm(z) + norm(problem.direction)));
+      // Symmetric and positive definite, as CG wants it.
+      const std::vector<double> w = applied(preconditioner, damping, problem.candidate);
+      const double left = dot(z, problem.candidate);
+      CHECK_NEAR(left, dot(w, problem.direction),
+                 8 * 16 * 20 * kDoubleRoundoff / damping * norm(problem.direction) *
+                     norm(problem.candidate));
+      CHECK(dot(z, problem.direction) > 0 && dot(w, problem.candidate) > 0);
+    }
+  }
+}
+
+// One output and no hidden layer: F is A / sigma^2, the product of the factors exactly, for any
+// signs, so that the preconditioner is the inverse itself.
+const bool kExactAdded = addForEachBackend(
+    "for a linear Gaussian with one action it is the inverse of F + damping I",
+    [](const Backend& backend) {
+      const PolicyProblem problem =
+          randomProblem(Distribution::gaussian(1), Activation::tanh, {100, 4, {}}, 30);
+      const auto held = problem.on(backend);
+      const KroneckerPreconditioner preconditioner(problem.model,
+                                                   held->kroneckerFactors({1, 1, 77}));
+      for (const double damping : {1e-3, 0.1, 1.0}) {
+        const std::vector<double> z = applied(preconditioner, damping, problem.direction);
+        std::vector<double> back(z.size());
+        held->fisherProduct(z, back);
+        axpby(damping, z, 1, back);
+        axpby(-1, problem.direction, 1, back);
+        std::vector<double> diagonal(z.size());
+        held->fisherDiagonal(diagonal);
+        double trace = 0;
+        for (const double value : diagonal) trace += value;
+        // Products and factors of numbers that were rounded to float32 some six times.
+        const double roundoff = backend.precision() == "float32" ? kFloatRoundoff : kDoubleRoundoff;
+        CHECK_NEAR(norm(back), 0,
+                   (backend.precision() == "float32" ? 8 : 8 * 16 * 6) * roundoff *
+                       (trace * norm(z) + norm(problem.direction)));
+      }
+    });
+
+CASE("several outputs of a linear Gaussian: the signs' mean is the inverse") {
+  const PolicyProblem problem =
+      randomProblem(Distribution::gaussian(3), Activation::tanh, {300, 3, {}}, 31);
+  const auto held = problem.on(referenceBackend());
+  // G is diag(1 / sigma^2) but for signs that cancel in 300 rows times 100 probes: each
+  // off-diagonal element is a mean of 3e4 of them, 1 / (sigma_i sigma_j) / 173 of standard
+  // deviation.
+  const KroneckerFactors factors = held->kroneckerFactors({100, 1, 5});
+  for (size_t i = 0; i < 3; i++) {
+    for (size_t j = 0; j < 3; j++) {
+      const double* logStd = problem.parameters.data() + problem.model.logStdOffset();
+      const double scale = std::exp(-logStd[i] - logStd[j]);
+      CHECK_NEAR(factors.layers[0].output[i * 3 + j], i == j ? scale : 0,
+                 i == j ? 1e-10 * scale : 5 * scale / std::sqrt(3e4));
+    }
+  }
+}
+
+CASE("without damping: directions that no row excites do no harm") {
+  PolicyProblem problem =
+      randomProblem(Distribution::categorical({3}), Activation::relu, {40, 3, {4}}, 32);
+  for (size_t i = 0; i < problem.observations.size(); i += 3) problem.observations[i] = 0;
+  // A unit that is never active.
+  const LayerLayout& first = problem.model.network.layers().front();
+  problem.parameters[first.biasOffset] = -100;
+  const auto held = problem.on(referenceBackend());
+  const KroneckerPreconditioner preconditioner(problem.model, held->kroneckerFactors({}));
+  const std::vector<double> z = applied(preconditioner, 0, problem.direction);
+  CHECK(allFinite(z) && dot(z, problem.direction) > 0);
+  // No factor at all.
+  KroneckerFactors zero = emptyKroneckerFactors(problem.model.network);
+  const std::vector<double> plain =
+      applied(KroneckerPreconditioner(problem.model, zero), 0, problem.direction);
+  CHECK(sameBits(plain, problem.direction));
+  const std::vector<double> halved =
+      applied(KroneckerPreconditioner(problem.model, zero), 2, problem.direction);
+  for (size_t i = 0; i < halved.size(); i++) CHECK(halved[i] == problem.direction[i] / 2);
+}
+
+CASE("factors that are not finite are refused") {
+  const PolicyProblem problem =
+      randomProblem(Distribution::gaussian(2), Activation::tanh, {5, 2, {3}}, 33);
+  KroneckerFactors factors = problem.on(referenceBackend())->kroneckerFactors({});
+  factors.layers[1].output[1] = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS(ErrorCode::notFinite, "finite", KroneckerPreconditioner(problem.model, factors));
+}
+
+}  // namespace
+}  // namespace trustregion::test
+
+TEST_MAIN()
