@@ -8,6 +8,9 @@
 namespace trustregion {
 namespace {
 
+// Relative to the largest: some float32 roundings.
+constexpr double kSmallestEigenvalue = 1e-6;
+
 // Rounding may leave an eigenvalue of a positive semidefinite matrix a little below 0.
 std::vector<double> nonNegative(std::vector<double> values) {
   for (double& value : values) value = std::max(value, 0.0);
@@ -65,10 +68,11 @@ void KroneckerPreconditioner::apply(double damping, std::span<const double> r,
     const auto& [layout, input, output] = layer;
     const size_t rows = output.size;
     const size_t columns = input.size;
-    // Without damping a direction that no row has excited would be divided by 0.
+    // A direction that no row has excited would be divided by the damping alone, perhaps by 0, and
+    // with it the rounding errors of float32 products that point there.
     const double largest = *std::max_element(input.values.begin(), input.values.end()) *
                            *std::max_element(output.values.begin(), output.values.end());
-    const double floor = damping > 0 ? 0 : largest > 0 ? 1e-12 * largest : 1;
+    const double floor = largest > 0 ? kSmallestEigenvalue * largest : damping > 0 ? damping : 1;
     first.resize(rows * columns);
     second.resize(rows * columns);
     // R = [weight | bias]

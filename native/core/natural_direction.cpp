@@ -91,7 +91,9 @@ LinearOperator makePreconditioner(Problem& problem, const PolicyModel& model,
         problem.fisherDiagonal(diagonal);
         state.diagonal = std::make_shared<const std::vector<double>>(std::move(diagonal));
       }
-      const double floor = damping > 0 ? 0 : 1e-12;
+      // As for the Kronecker factors: what no row has excited is not divided by next to nothing.
+      const double largest = *std::max_element(state.diagonal->begin(), state.diagonal->end());
+      const double floor = largest > 0 ? 1e-6 * largest : damping > 0 ? damping : 1;
       return [diagonal = state.diagonal, damping, floor](std::span<const double> r,
                                                          std::span<double> z) {
         for (size_t i = 0; i < r.size(); i++) {
