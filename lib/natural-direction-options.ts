@@ -79,7 +79,7 @@ export interface NaturalDirectionOptions {
   readonly preconditionerPeriod?: number;
   /**
    * Part of the rows that Kronecker factors are made from, greater than 0, at most 1; never fewer
-   * than 512 rows where there are as many. Default 0.25. With `preconditioner: 'kronecker'` only.
+   * than 512 rows where there are as many. Default 1. With `preconditioner: 'kronecker'` only.
    */
   readonly preconditionerFraction?: number;
   /**
@@ -151,7 +151,7 @@ export const naturalDirectionOptionNames: readonly (keyof NaturalDirectionOption
 export const naturalDirectionDefaults = {
   cgIterations: 10,
   preconditioner: 'kronecker',
-  preconditionerFraction: 0.25,
+  preconditionerFraction: 1,
 } as const;
 
 // Two dense matrices take 1 GiB then.

@@ -5,7 +5,7 @@ import { Panel, svgDocument } from '../../examples/svg.mjs';
 const colours = {
   none: '#cf222e',
   jacobi: '#9a6700',
-  'kronecker, 1/4 of the rows': '#0969da',
+  'kronecker, all rows': '#0969da',
 };
 
 const style = Object.values(colours)

@@ -38,7 +38,7 @@ const variants = [
   },
   {
     name: 'kronecker, warm start',
-    options: { preconditioner: 'kronecker', preconditionerFraction: 0.25, warmStart: true },
+    options: { preconditioner: 'kronecker', warmStart: true },
   },
 ];
 

@@ -69,11 +69,11 @@ const tasks: Readonly<Record<EnvironmentName, TaskPreset>> = {
     methods: {
       // Many short steps; the critic must follow them, and a narrower network is steered faster.
       VanillaPolicyGradient: {
-        steps: 300_000,
+        steps: 400_000,
         stepsPerUpdate: 200,
         hidden: [32, 32],
         valueSolver: 'gaussNewton',
-        options: { epsilon: 0.003 },
+        options: { epsilon: 0.002 },
       },
       NaturalPolicyGradient: { options: { epsilon: 0.05 } },
       TRPO: { options: { maxKl: 0.05 } },

@@ -87,7 +87,7 @@ struct KroneckerSampling {
   size_t stride = 1;
   uint64_t seed = 0;
 };
-constexpr size_t kKroneckerRun = 64;
+constexpr size_t kKroneckerRun = 96;
 
 // The rollouts of one update. actions and advantages may be empty where only the Fisher matrix or
 // the KL divergence is asked for.

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/symmetric_eigen.h"
-#include "core/vector_operations.h"
 
 namespace trustregion {
 namespace {
@@ -17,26 +16,64 @@ std::vector<double> nonNegative(std::vector<double> values) {
   return values;
 }
 
+typedef double Pair __attribute__((vector_size(16), aligned(8), may_alias));  // SSE2, NEON
+
+// Rows of C = A B, for A read with any strides: kRows x 4 sums in registers.
+template <size_t kRows>
+void multiplyRows(const double* a, size_t aRow, size_t aInner, const double* b, size_t inner,
+                  size_t columns, double* c) {
+  size_t j = 0;
+  for (; j + 4 <= columns; j += 4) {
+    Pair sums[kRows][2] = {};
+    for (size_t t = 0; t < inner; t++) {
+      const Pair left = *reinterpret_cast<const Pair*>(b + t * columns + j);
+      const Pair right = *reinterpret_cast<const Pair*>(b + t * columns + j + 2);
+#pragma GCC unroll 4
+      for (size_t i = 0; i < kRows; i++) {
+        const double factor = a[i * aRow + t * aInner];
+        sums[i][0] += factor * left;
+        sums[i][1] += factor * right;
+      }
+    }
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kRows; i++) {
+      *reinterpret_cast<Pair*>(c + i * columns + j) = sums[i][0];
+      *reinterpret_cast<Pair*>(c + i * columns + j + 2) = sums[i][1];
+    }
+  }
+  for (; j < columns; j++) {
+    double sums[kRows] = {};
+    for (size_t t = 0; t < inner; t++) {
+#pragma GCC unroll 4
+      for (size_t i = 0; i < kRows; i++) sums[i] += a[i * aRow + t * aInner] * b[t * columns + j];
+    }
+    for (size_t i = 0; i < kRows; i++) c[i * columns + j] = sums[i];
+  }
+}
+
+// C = A B for A [rows x inner] and row-major B [inner x columns].
+void multiplyStrided(const double* a, size_t aRow, size_t aInner, const double* b, size_t rows,
+                     size_t inner, size_t columns, double* c) {
+  constexpr size_t kRows = 4;
+  size_t i = 0;
+  for (; i + kRows <= rows; i += kRows) {
+    multiplyRows<kRows>(a + i * aRow, aRow, aInner, b, inner, columns, c + i * columns);
+  }
+  for (; i < rows; i++) {
+    multiplyRows<1>(a + i * aRow, aRow, aInner, b, inner, columns, c + i * columns);
+  }
+}
+
 // C = A B for row-major A [rows x inner] and B [inner x columns].
 void multiply(const double* a, const double* b, size_t rows, size_t inner, size_t columns,
               double* c) {
-  std::fill(c, c + rows * columns, 0.0);
-  for (size_t i = 0; i < rows; i++) {
-    for (size_t t = 0; t < inner; t++) {
-      axpby(a[i * inner + t], {b + t * columns, columns}, 1, {c + i * columns, columns});
-    }
-  }
+  multiplyStrided(a, inner, 1, b, rows, inner, columns, c);
 }
 
 // C = A'B for row-major A [inner x rows] and B [inner x columns].
 void multiplyTransposed(const double* a, const double* b, size_t rows, size_t inner, size_t columns,
                         double* c) {
-  std::fill(c, c + rows * columns, 0.0);
-  for (size_t t = 0; t < inner; t++) {
-    for (size_t i = 0; i < rows; i++) {
-      axpby(a[t * rows + i], {b + t * columns, columns}, 1, {c + i * columns, columns});
-    }
-  }
+  multiplyStrided(a, 1, rows, b, rows, inner, columns, c);
 }
 
 }  // namespace

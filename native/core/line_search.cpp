@@ -180,8 +180,10 @@ LineSearchSummary boundaryLineSearch(const Evaluate& evaluate, double surrogateB
   LineSearchSummary summary = findKlBoundary(evaluate, options, kLargestFraction);
   if (summary.stop == LineSearchStop::accepted) summary.stop = test(summary.candidates.back());
   if (summary.stop == LineSearchStop::accepted) return summary;
-  backtrackFrom(summary.candidates.back().fraction * options.backtrackFactor, options.maxBacktracks,
-                evaluate, test, options, summary);
+  // From the full step at most: a KL that hardly grows leads the search far beyond it, where the
+  // surrogate's linear model promises nothing, and too far for backtracking to come home.
+  const double shorter = summary.candidates.back().fraction * options.backtrackFactor;
+  backtrackFrom(std::min(shorter, 1.0), options.maxBacktracks, evaluate, test, options, summary);
   return summary;
 }
 

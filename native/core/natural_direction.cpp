@@ -64,8 +64,8 @@ ConjugateGradientSummary solveDensely(Problem& problem, const FisherSystem& syst
 }
 
 // Factors from fewer rows than 512 are too noisy to help: on a trained policy, 128 rows reached
-// 0.78 of the possible improvement in 5 products where 512 reached 0.93.
-constexpr size_t kFewestKroneckerRuns = 8;
+// 0.78 of the possible improvement in 5 products where all 2,048 reached 0.93.
+constexpr size_t kFewestKroneckerRuns = 6;
 
 bool usesCholesky(SolverChoice choice, size_t parameterCount) {
   return choice == SolverChoice::cholesky ||

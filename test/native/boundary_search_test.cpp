@@ -316,10 +316,10 @@ CASE("an improvement at the boundary is accepted there") {
 CASE("too little improvement at the boundary: back from there by the factor") {
   LineSearchOptions options;
   options.backtrackFactor = 0.5;
-  // 1 + 2 f - 1.9 f^2 / 4 loses nothing of its slope at 0; the boundary is at 4.
-  const auto surrogate = [](double f) { return 1 + 2 * f - 0.55 * f * f; };
+  // The boundary is at 1/2, where 0.05 came of the 0.1 that are the least.
+  const auto surrogate = [](double f) { return 1 + 2 * f - 3.8 * f * f; };
   const auto found = search(
-      surrogate, [](double f) { return f * f / 16; }, options);
+      surrogate, [](double f) { return 4 * f * f; }, options);
   CHECK(found.summary.stop == Stop::accepted);
   CHECK(found.summary.candidates.size() >= 3);
   const size_t last = found.asked.size() - 1;
@@ -327,6 +327,16 @@ CASE("too little improvement at the boundary: back from there by the factor") {
   // The one before it was inside, but surrogate(f) - 1 <= 0.2 f.
   CHECK(isInside(found.summary.candidates[last - 1].evaluation, options));
   CHECK(surrogate(found.asked[last - 1]) - 1 <= 0.2 * found.asked[last - 1]);
+}
+
+CASE("too little improvement beyond the full step: the full step is next") {
+  // The boundary at 4, and a KL that never comes near one.
+  for (const double limit : {HUGE_VAL, 0.5}) {
+    const auto found = search([](double f) { return 1 + 2 * f - 0.55 * f * f; },
+                              [=](double f) { return std::min(limit, f * f / 16); });
+    CHECK(found.summary.stop == Stop::accepted);
+    CHECK(found.asked.back() == 1);
+  }
 }
 
 CASE("no improvement anywhere") {

@@ -28,7 +28,7 @@ std::vector<double> answersWith(const Backend& backend, const PolicyProblem& pro
 }
 
 // One tile, a few, one more than a few, blocks of several, and as many blocks as there are.
-const std::vector<size_t> kRows = {1, 64, 65, 130, 257, 1000, 17001};
+const std::vector<size_t> kRows = {1, 96, 97, 200, 389, 1000, 17001};
 
 PolicyProblem problemOf(size_t rows, Activation activation) {
   const Distribution distribution =

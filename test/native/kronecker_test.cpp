@@ -113,7 +113,7 @@ TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSamp
   std::vector<double> signs(distribution.headSize());
   double rows = 0;
   for (size_t row = 0; row < problem.rows; row++) {
-    if (row / 64 % sampling.stride != 0) continue;
+    if (row / kKroneckerRun % sampling.stride != 0) continue;
     rows++;
     const TrackedRow forward = trackedForward(network, parameters, problem.scaledObservation(row));
     for (int probe = 0; probe < sampling.probes; probe++) {
@@ -220,10 +220,10 @@ const bool kSymmetricAdded = addForEachBackend(
                 CHECK(matrix[i * size + j] == matrix[j * size + i]);
               }
             }
-            // Rounded in float32 for each of 64 rows: its sums are off by some
+            // Rounded in float32 for each row of a run: its sums are off by some
             // u times the trace.
             for (const double value : symmetricEigen(matrix, size).values) {
-              CHECK(value >= -64 * kFloatRoundoff * trace);
+              CHECK(value >= -static_cast<double>(kKroneckerRun) * kFloatRoundoff * trace);
             }
           }
         }

@@ -2,6 +2,8 @@
 // reference: against the oracle on Tracked numbers, and against each other by adjointness,
 // <u, J v> = <J'u, v>, which needs no reference.
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 #include <sstream>
 
@@ -15,6 +17,7 @@
 namespace trustregion::test {
 namespace {
 
+using cpu::AlignedFloats;
 using cpu::CpuMlp;
 using cpu::Kernels;
 using cpu::PackedLayer;
@@ -29,13 +32,13 @@ struct Network {
 // Every width, depth and row count of interest occurs, not every combination.
 const std::vector<Network> kNetworks = {
     {{1, 1}, {1, 64}},
-    {{17, 8}, {15, 33}},
+    {{17, 8}, {15, 33, 96}},
     {{200, 65}, {3}},
     {{3, 17, 1}, {1, 16, 17, 63}},
     {{1, 65, 200}, {2}},
     {{8, 64, 3, 17}, {31, 64}},
     {{65, 1, 8, 3}, {33}},
-    {{17, 8, 65, 3, 1}, {16, 64}},
+    {{17, 8, 65, 3, 1}, {16, 95}},
     {{3, 8, 17, 1, 8, 3}, {1, 63}},
 };
 
@@ -89,13 +92,14 @@ struct Inputs {
   std::vector<TrackedRow> activations;
 };
 
-// The buffers of one tile between guard bands.
+// The buffers of one tile between guard bands. What is not an input is NaN, padding included: none
+// of it may reach a result.
 class Tile {
  public:
   Tile(const CpuMlp& mlp, const Inputs& inputs)
       : head(inputs.rows * mlp.outputWidth()),
         headTangent(head.size()),
-        cotangent(head.size(), 0),
+        cotangent(head.size()),
         sum(inputs.layout.parameterCount(), 0),
         squaredSum(sum.size(), 0) {
     for (const LayerLayout& layer : inputs.layout.layers()) {
@@ -108,9 +112,9 @@ class Tile {
       }
     }
     for (size_t row = 0; row < inputs.rows; row++) {
-      for (size_t k = 0; k < mlp.inputWidth(); k++) {
+      for (size_t k = 0; k < inputs.layout.inputs(); k++) {
         pointers.input[0][row * mlp.inputWidth() + k] =
-            k < inputs.layout.inputs() ? static_cast<float>(inputs.observations[row][k]) : 0;
+            static_cast<float>(inputs.observations[row][k]);
       }
       for (size_t j = 0; j < inputs.layout.outputs(); j++) {
         cotangent[row * mlp.outputWidth() + j] = static_cast<float>(inputs.cotangents[row][j]);
@@ -145,6 +149,9 @@ void checkOnTarget(const Kernels& kernels, const Inputs& inputs) {
   mlp.pack(inputs.parameters, PackFor::forwardAndBackward, packed);
   mlp.pack(inputs.direction, PackFor::forward, direction);
   cpu::TileScratch scratch = mlp.makeScratch();
+  for (AlignedFloats* buffer : {&scratch.first, &scratch.second}) {
+    std::fill(buffer->begin(), buffer->end(), std::numeric_limits<float>::quiet_NaN());
+  }
   Tile tile(mlp, inputs);
 
   mlp.forward(packed, inputs.rows, tile.pointers, tile.head.data());
@@ -152,6 +159,9 @@ void checkOnTarget(const Kernels& kernels, const Inputs& inputs) {
   mlp.backward(packed, inputs.rows, tile.pointers, tile.cotangent.data(), scratch, tile.sum.data());
   mlp.backwardSquared(packed, inputs.rows, tile.pointers, tile.cotangent.data(), scratch,
                       tile.squaredSum.data());
+  std::vector<double> orderScratch(layout.parameterCount());
+  mlp.restoreOrder(tile.sum.span(), orderScratch);
+  mlp.restoreOrder(tile.squaredSum.span(), orderScratch);
   CHECK(tile.intact());
 
   const TrackedVector parameters = exactNumbers(inputs.parameters);

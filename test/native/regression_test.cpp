@@ -1,5 +1,6 @@
 // The critic's loss and gradient on every backend, against the oracle on Tracked numbers.
 
+#include "core/cpu/cpu_mlp.h"
 #include "guarded.h"
 #include "problems.h"
 #include "tracked_mlp.h"
@@ -53,7 +54,7 @@ Expected expected(const Regression& regression) {
   const TrackedVector parameters = exactNumbers(regression.parameters);
   const double count = static_cast<double>(regression.rows.size());
   Expected result;
-  TrackedTileSum sum(parameters.size(), 64);
+  TrackedTileSum sum(parameters.size(), cpu::kTileRows);
   for (const uint32_t row : regression.rows) {
     const auto first = regression.inputs.begin() + 3 * row;
     const std::vector<double> input(first, first + 3);

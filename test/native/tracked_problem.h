@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu/cpu_mlp.h"
 #include "problems.h"
 #include "tracked_mlp.h"
 
@@ -178,8 +179,7 @@ class TrackedProblem {
 
   template <class AddRow>
   TrackedVector meanOverRows(const AddRow& addRow) const {
-    constexpr size_t kTileRows = 64;  // as the cpu backend
-    TrackedTileSum sum(problem_.parameters.size(), kTileRows);
+    TrackedTileSum sum(problem_.parameters.size(), cpu::kTileRows);
     for (size_t row = 0; row < rows_.size(); row++) {
       addRow(row, sum);
       sum.endRow();

@@ -17,9 +17,16 @@ typedef int IntVec __attribute__((vector_size(32), may_alias));
 
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 
+inline Vec broadcastPair(const float* from) {
+  long long pair;
+  __builtin_memcpy(&pair, from, sizeof pair);
+  return reinterpret_cast<Vec>(_mm256_set1_epi64x(pair));
+}
+
 // 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};
+constexpr size_t kPairRows = 12;
 
 #include "core/cpu/kernels.inl"
 

@@ -17,9 +17,16 @@ typedef int IntVec __attribute__((vector_size(64), may_alias));
 
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 
+inline Vec broadcastPair(const float* from) {
+  long long pair;
+  __builtin_memcpy(&pair, from, sizeof pair);
+  return reinterpret_cast<Vec>(_mm512_set1_epi64(pair));
+}
+
 // 32 registers: 6 x 4 sums, 4 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 4;
 constexpr size_t kBlockRows[] = {0, 16, 12, 8, 6};
+constexpr size_t kPairRows = 12;
 
 #include "core/cpu/kernels.inl"
 

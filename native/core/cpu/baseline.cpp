@@ -19,9 +19,12 @@ inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return a * b + c; }  // SSE2 rounds twice
 #endif
 
+inline Vec broadcastPair(const float* from) { return Vec{from[0], from[1], from[0], from[1]}; }
+
 // 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};
+constexpr size_t kPairRows = 12;
 
 #include "core/cpu/kernels.inl"
 

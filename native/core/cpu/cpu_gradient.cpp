@@ -106,6 +106,7 @@ ObjectiveValue CpuProblem::objectiveGradient(std::span<const double> parameters,
                    mlp_.backward(packedCandidate_, tile.rows, worker.gathered,
                                  worker.headCotangent.data(), worker.scratch, sum);
                  });
+  mlp_.restoreOrder(gradient, orderScratch_);
   ObjectiveValue mean;
   for (const ObjectiveValue& value : values) mean.add(value);
   mean.divideBy(static_cast<double>(count));

@@ -10,11 +10,11 @@
 namespace trustregion::cpu {
 
 // Rows that go through all layers together, so that they stay in the first two cache levels.
-constexpr size_t kTileRows = 64;
+constexpr size_t kTileRows = 96;
 
 // Weights in the two orders that the kernels read, rows padded with zeros.
 struct PackedLayer {
-  AlignedFloats transposed;  // [inputs x padded outputs], for forward and tangent
+  AlignedFloats transposed;  // [inputs x padded outputs] or in pairs, for forward and tangent
   AlignedFloats bias;        // [padded outputs]
   AlignedFloats weight;      // [outputs x padded inputs], for backward; empty where not needed
 };
@@ -61,9 +61,13 @@ class CpuMlp {
                size_t rows, const TileActivations& tile, TileScratch& scratch,
                float* headTangent) const;
 
-  // sum += J'u for the head cotangents u [rows x outputWidth()], which must be zero in the padding.
+  // sum += J'u for the head cotangents u [rows x outputWidth()]. Where more lanes are then used, a
+  // layer's weights are summed transposed, [inputs x outputs]; restoreOrder() puts them in order,
+  // once all sums are made. `scratch` has parameterCount() numbers.
   void backward(const std::vector<PackedLayer>& packed, size_t rows, const TileActivations& tile,
                 const float* headCotangent, TileScratch& scratch, double* sum) const;
+
+  void restoreOrder(std::span<double> sum, std::span<double> scratch) const;
 
   // For the Kronecker factors of layer l, at sum + offsets[l]: sum += u_l u_l' of each row, dense
   // [outputs x outputs].
@@ -87,10 +91,22 @@ class CpuMlp {
                     const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
                     Visit&& visit) const;
 
+  // sum += u_l x_l' and u_l of each row, for layer l.
+  void addLayerGradient(size_t l, size_t rows, const float* u, const float* x, double* sum) const;
+  // c = init + X W', for the packed layer W.
+  void addProduct(size_t l, Product product) const;
+  Factors inputFactors(size_t l, const float* x, const PackedLayer& packed) const;
+  Derivative derivative() const;
+  // What the derivative at the outputs of hidden layer l is made from.
+  const float* derivativeSource(size_t l, const TileActivations& tile) const {
+    return storesDerivative() ? tile.derivative[l] : tile.input[l + 1];
+  }
+
   MlpLayout layout_;
   const Kernels* kernels_;
   size_t widestLayer_;
-  AlignedFloats zeros_;
+  std::vector<bool> isPaired_;      // by layer: a head of few outputs, packed in pairs
+  std::vector<bool> isTransposed_;  // by layer: its gradient is summed transposed
 };
 
 }  // namespace trustregion::cpu

@@ -38,6 +38,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   largestInput_.resize(model_.observationSize());
   heads_.resize(rows_ * headSize);
   metric_.resize((sameMetricInEveryRow ? 1 : rows_) * mlp_.outputWidth());
+  orderScratch_.resize(model_.parameterCount());
   oldLogProbability_.resize(rollout_.hasActions() ? rows_ : 0);
   blockSums_.assign(blockCount(tileCount(), model_.parameterCount()),
                     AlignedDoubles(model_.parameterCount()));
@@ -138,6 +139,7 @@ void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
   meanOverBlocks(
       result, tileCount(), static_cast<double>(rows_), blockSums_,
       [&](size_t tile, Worker& worker, double* sum) { task(tileAt(tile), worker, sum); });
+  mlp_.restoreOrder(result, orderScratch_);
 }
 
 void CpuProblem::meanOverBlocks(std::span<double> result, size_t tiles, double rows,

@@ -108,6 +108,7 @@ class CpuProblem : public Problem {
 
   std::vector<Worker> workers_;
   std::vector<AlignedDoubles> blockSums_;
+  std::vector<double> orderScratch_;
 };
 
 }  // namespace trustregion::cpu

@@ -10,6 +10,7 @@ CpuRegression::CpuRegression(const MlpLayout& layout, const Kernels& kernels, Nu
       inputs_(targets.size() * mlp_.inputWidth()),
       targets_(targets.begin(), targets.end()),
       scratch_(mlp_.makeScratch()),
+      orderScratch_(layout.parameterCount()),
       head_(kTileRows * mlp_.outputWidth()),
       headCotangent_(kTileRows * mlp_.outputWidth()) {
   scaling.apply(inputs, targets.size(), layout.inputs(), inputs_.data(), mlp_.inputWidth());
@@ -45,6 +46,7 @@ double CpuRegression::lossGradient(std::span<const double> parameters,
     }
     mlp_.backward(packed_, count, tile_, headCotangent_.data(), scratch_, gradient.data());
   }
+  mlp_.restoreOrder(gradient, orderScratch_);
   const double count = static_cast<double>(rows.size());
   for (double& value : gradient) value /= count;
   return loss / count;
