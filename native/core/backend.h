@@ -163,6 +163,18 @@ class RegressionProblem {
                               std::span<double> gradient) = 0;
 };
 
+// What a problem may use of the machine.
+struct Resources {
+  static constexpr size_t kDefaultMemoryBudget = size_t{1} << 30;
+
+  // NOLINTNEXTLINE(google-explicit-constructor): a number of threads is what mostly matters
+  Resources(unsigned threadCount, size_t budget = kDefaultMemoryBudget)
+      : threads(threadCount), memoryBudget(budget) {}
+
+  unsigned threads;     // of the process-wide pool, at most
+  size_t memoryBudget;  // bytes; what does not go in is computed again when it is needed
+};
+
 // Where the policy's arithmetic happens.
 class Backend {
  public:
@@ -180,12 +192,11 @@ class Backend {
                                                std::span<const double> parameters) const = 0;
 
   // Copies what it needs of `rollout` and refuses non-finite values and invalid actions by name.
-  // `threads` bounds how many threads of the process-wide pool take part.
   virtual std::unique_ptr<Problem> makeProblem(const PolicyModel& model,
                                                std::span<const double> parameters,
                                                const ObservationScaling& scaling,
                                                const RolloutView& rollout,
-                                               unsigned threads) const = 0;
+                                               const Resources& resources) const = 0;
 
   // inputs [rows x layout.inputs()] scaled by `scaling`, targets [rows]; both copied.
   virtual std::unique_ptr<RegressionProblem> makeRegressionProblem(

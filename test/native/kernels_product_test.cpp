@@ -2,15 +2,13 @@
 // in every odd shape, between guard bands.
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "core/cpu/aligned_floats.h"
+#include "core/cpu/cpu_mlp.h"
 #include "core/random.h"
 #include "guarded.h"
 #include "targets.h"
@@ -26,7 +24,8 @@ using cpu::paddedWidth;
 // Rows around the register blocks of 16, 12, 8 and 6 rows and what is left of them.
 const std::vector<size_t> kRows = {1, 2, 3, 5, 6, 7, 11, 12, 13, 15, 16, 17, 23, 31, 33, 95, 96};
 const std::vector<size_t> kWidths = {1, 3, 8, 17, 31, 33, 64, 65, 200};
-const std::vector<size_t> kInner = {1, 2, 17, 64};
+// Around a vector, a panel, and the longest sums that are made in one go.
+const std::vector<size_t> kInner = {1, 2, 17, 64, 65, 130, 700};
 
 void fill(Guarded<float>& values, Random& random) {
   for (float& value : values.span()) value = static_cast<float>(random.normal());
@@ -39,73 +38,123 @@ double shareOfTolerance(float actual, const Tracked& expected) {
   return error == error ? error / expected.tolerance() : HUGE_VAL;
 }
 
-enum class Start { zero, bias, matrix, accumulate };
+// How a left factor or a result lies in memory.
+enum class Layout { rowMajor, inPanels };
 
 constexpr cpu::Derivative kDerivatives[] = {cpu::Derivative::none, cpu::Derivative::tanh,
                                             cpu::Derivative::relu, cpu::Derivative::stored};
+
+// What packs the right factor.
+enum class Form { blocks, pairs, column };
 
 struct ProductCase {
   size_t rows;
   size_t columns;
   size_t inner;
   size_t secondInner;  // 0: one pair of factors
-  bool aTransposed;
-  Start start;
+  Layout layout;       // of left factors and the result
+  bool hasBias;
   cpu::Derivative derivative;
 };
 
 std::string describe(const ProductCase& test) {
   std::ostringstream text;
   text << "rows " << test.rows << " columns " << test.columns << " inner " << test.inner << " + "
-       << test.secondInner << " transposed " << test.aTransposed << " start "
-       << static_cast<int>(test.start) << " derivative " << static_cast<int>(test.derivative);
+       << test.secondInner << (test.layout == Layout::inPanels ? " in panels" : " row-major")
+       << " bias " << test.hasBias << " derivative " << static_cast<int>(test.derivative);
   return text.str();
 }
 
-// Result strides with room between rows, which must stay untouched.
-constexpr size_t kGap = 16;
+// A matrix between guard bands, NaN where nothing is written, with room between its rows.
+class GuardedMatrix {
+ public:
+  GuardedMatrix(size_t rows, size_t columns, Layout layout)
+      : layout_(layout),
+        width_(layout == Layout::inPanels ? cpu::hiddenWidth(columns) : paddedWidth(columns) + 16),
+        rows_(rows),
+        numbers_(rows * width_) {}
 
-// Numbers of one pair of factors. The padding of b is NaN: it must not reach a result.
-struct FactorNumbers {
-  FactorNumbers(const ProductCase& test, size_t innerSize, Random& random)
-      : inner(innerSize),
-        aRow(test.aTransposed ? 1 : inner + 3),
-        aInner(test.aTransposed ? test.rows + 5 : 1),
-        bRow(paddedWidth(test.columns)),
-        a(inner == 0 ? 0 : (test.rows - 1) * aRow + (inner - 1) * aInner + 1),
-        b(inner * bRow) {
-    fill(a, random);
-    for (size_t t = 0; t < inner; t++) {
-      for (size_t j = 0; j < test.columns; j++) {
-        b[t * bRow + j] = static_cast<float>(random.normal());
-      }
+  cpu::Matrix view() {
+    return layout_ == Layout::inPanels ? cpu::inPanels(numbers_.data(), rows_, width_)
+                                       : cpu::rowMajor(numbers_.data(), width_);
+  }
+  float& at(size_t i, size_t j) { return numbers_[index(i, j)]; }
+  float at(size_t i, size_t j) const { return numbers_[index(i, j)]; }
+  void fill(size_t columns, Random& random) {
+    for (size_t i = 0; i < rows_; i++) {
+      for (size_t j = 0; j < columns; j++) at(i, j) = static_cast<float>(random.normal());
     }
   }
+  size_t width() const { return width_; }
+  bool intact() const { return numbers_.intact(); }
 
-  cpu::Factors factors() const { return {inner, a.data(), aRow, aInner, b.data(), bRow}; }
+ private:
+  size_t index(size_t i, size_t j) const {
+    if (layout_ == Layout::rowMajor) return i * width_ + j;
+    const size_t row = std::min(width_, cpu::kPanelColumns);
+    const size_t panel = j / cpu::kPanelColumns;
+    return panel * cpu::kPanelColumns * rows_ + i * row + j % cpu::kPanelColumns;
+  }
+
+  Layout layout_;
+  size_t width_;
+  size_t rows_;
+  Guarded<float> numbers_;
+};
+
+// The first `columns` of b [inner x width] as multiply reads them.
+AlignedFloats inBlocks(const std::vector<float>& b, size_t width, size_t columns,
+                       const Kernels& kernels) {
+  const size_t inner = b.size() / width;
+  const size_t padded = paddedWidth(columns);
+  AlignedFloats packed(inner * padded, std::numeric_limits<float>::quiet_NaN());
+  for (size_t j = 0; j < columns; j++) {
+    const size_t first = j / kernels.blockColumns * kernels.blockColumns;
+    const size_t blockWidth = std::min(kernels.blockColumns, padded - first);
+    for (size_t t = 0; t < inner; t++) {
+      packed[first * inner + t * blockWidth + j - first] = b[t * width + j];
+    }
+  }
+  return packed;
+}
+
+// Numbers of one pair of factors. Padding is NaN: it must not reach a result.
+struct FactorNumbers {
+  FactorNumbers(const ProductCase& test, size_t innerSize, Random& random)
+      : inner(innerSize), columns(test.columns), a(test.rows, inner, test.layout) {
+    a.fill(inner, random);
+    b.resize(inner * columns);
+    for (float& value : b) value = static_cast<float>(random.normal());
+  }
+
   // Adds steps `first`, `first` + `stride`, ... of the sum for row i and column j.
   void addTo(Tracked& sum, size_t i, size_t j, size_t first = 0, size_t stride = 1) const {
     for (size_t t = first; t < inner; t += stride) {
-      sum += exact(a[i * aRow + t * aInner]) * exact(b[t * bRow + j]);
+      sum += exact(a.at(i, t)) * exact(b[t * columns + j]);
     }
   }
-  // b as multiplyPairs reads it: steps 2t and 2t + 1 of column j in lanes 2j and 2j + 1.
-  AlignedFloats pairs(size_t columns, size_t lanes) const {
+  AlignedFloats packed(Form form, const Kernels& kernels) const {
+    if (form == Form::pairs) return pairs(kernels.lanes);
+    if (form == Form::blocks) return inBlocks(b, columns, columns, kernels);
+    AlignedFloats column(paddedWidth(inner), 0.0F);  // as many zeros as it takes to a vector
+    std::copy(b.begin(), b.end(), column.begin());
+    return column;
+  }
+  // As multiplyPairs reads it: steps 2t and 2t + 1 of column j in lanes 2j and 2j + 1.
+  AlignedFloats pairs(size_t lanes) const {
     AlignedFloats packed((inner + 1) / 2 * lanes, std::numeric_limits<float>::quiet_NaN());
     for (size_t t = 0; t < packed.size() / lanes * 2; t++) {
       for (size_t j = 0; j < columns; j++) {
-        packed[t / 2 * lanes + 2 * j + t % 2] = t < inner ? b[t * bRow + j] : 0;
+        packed[t / 2 * lanes + 2 * j + t % 2] = t < inner ? b[t * columns + j] : 0;
       }
     }
     return packed;
   }
 
   size_t inner;
-  size_t aRow;
-  size_t aInner;
-  size_t bRow;
-  Guarded<float> a;
-  Guarded<float> b;
+  size_t columns;
+  GuardedMatrix a;
+  std::vector<float> b;  // [inner x columns]
 };
 
 Tracked slope(cpu::Derivative derivative, float h) {
@@ -116,78 +165,58 @@ Tracked slope(cpu::Derivative derivative, float h) {
   return exact(h);
 }
 
-void checkProduct(const Kernels& kernels, const ProductCase& test, bool inPairs, Random& random) {
+void checkProduct(const Kernels& kernels, const ProductCase& test, Form form, Random& random) {
   const Context context(describe(test));
-  const FactorNumbers first(test, test.inner, random);
-  const FactorNumbers second(test, test.secondInner, random);
-  const size_t width = paddedWidth(test.columns);
-  const size_t cRow = width + kGap;
-  Guarded<float> init(test.start == Start::matrix ? test.rows * width : width);
-  Guarded<float> c(test.rows * cRow);
-  Guarded<float> h(test.rows * cRow);
-  fill(init, random);
-  if (test.start == Start::accumulate) fill(c, random);
-  for (size_t i = 0; i < test.rows; i++) {
-    for (size_t j = 0; j < test.columns; j++) {
-      h[i * cRow + j] = static_cast<float>(random.normal());
-    }
-  }
-  h[0] = 0;  // where ReLU has its kink
-  const std::vector<float> before(c.data(), c.data() + c.size());
-
-  cpu::Product product{test.rows, test.columns, first.factors(), second.factors(), nullptr, 0,
-                       c.data(),  cRow,         test.derivative, h.data()};
-  if (test.start == Start::bias) product.init = init.data();
-  if (test.start == Start::matrix) {
-    product.init = init.data();
-    product.initRow = width;
-  }
-  if (test.start == Start::accumulate) {
-    product.init = c.data();
-    product.initRow = cRow;
-  }
-  const auto startAt = [&](size_t i, size_t j) {
-    if (test.start == Start::zero) return 0.0F;
-    return test.start == Start::accumulate ? before[i * cRow + j] : init[i * product.initRow + j];
-  };
-  if (inPairs) {
-    const AlignedFloats firstPairs = first.pairs(test.columns, kernels.lanes);
-    const AlignedFloats secondPairs = second.pairs(test.columns, kernels.lanes);
-    product.first.b = firstPairs.data();
-    product.second.b = secondPairs.data();
-    kernels.multiplyPairs(product);
-  } else {
-    kernels.multiply(product);
-  }
+  FactorNumbers first(test, test.inner, random);
+  FactorNumbers second(test, test.secondInner, random);
+  Guarded<float> bias(paddedWidth(test.columns));
+  GuardedMatrix c(test.rows, test.columns, test.layout);
+  GuardedMatrix h(test.rows, test.columns, test.layout);
+  fill(bias, random);
+  h.fill(test.columns, random);
+  h.at(0, 0) = 0;  // where ReLU has its kink
+  const AlignedFloats firstB = first.packed(form, kernels);
+  const AlignedFloats secondB = second.packed(form, kernels);
+  const cpu::Product product{test.rows,
+                             test.columns,
+                             {test.inner, first.a.view(), firstB.data()},
+                             {test.secondInner, second.a.view(), secondB.data()},
+                             test.hasBias ? bias.data() : nullptr,
+                             c.view(),
+                             test.derivative,
+                             h.view(),
+                             h.view().data};
+  (form == Form::blocks  ? kernels.multiply
+   : form == Form::pairs ? kernels.multiplyPairs
+                         : kernels.multiplyColumn)(product);
 
   CHECK(c.intact());
   bool restUntouched = true;
   double worst = 0;
-  const size_t lanes = inPairs ? 1 : kernels.lanes;
+  const size_t lanes = form == Form::blocks ? kernels.lanes : 1;
   const size_t written = (test.columns + lanes - 1) / lanes * lanes;
+  // Chains that are added up at the end: one, or lanes of a vector.
+  const size_t chains = form == Form::blocks ? 1 : form == Form::pairs ? 2 : kernels.lanes;
   for (size_t i = 0; i < test.rows; i++) {
     for (size_t j = 0; j < test.columns; j++) {
-      Tracked sum = exact(startAt(i, j));
-      if (inPairs) {
-        Tracked even;
-        Tracked odd;
-        for (const FactorNumbers* numbers : {&first, &second}) {
-          numbers->addTo(even, i, j, 0, 2);
-          numbers->addTo(odd, i, j, 1, 2);
-        }
-        sum += even + odd;
-      } else {
-        first.addTo(sum, i, j);
-        second.addTo(sum, i, j);
+      Tracked sum = exact(test.hasBias ? bias[j] : 0);
+      std::vector<Tracked> parts(chains);
+      for (size_t chain = 0; chain < chains; chain++) {
+        Tracked& part = chains == 1 ? sum : parts[chain];
+        first.addTo(part, i, j, chain, chains);
+        second.addTo(part, i, j, chain, chains);
       }
+      for (size_t half = chains / 2; half > 0; half /= 2) {
+        for (size_t chain = 0; chain < half; chain++) parts[chain] += parts[chain + half];
+      }
+      if (chains > 1) sum += parts[0];
       if (test.derivative != cpu::Derivative::none) {
-        sum = sum * slope(test.derivative, h[i * cRow + j]);
+        sum = sum * slope(test.derivative, h.at(i, j));
       }
-      worst = std::max(worst, shareOfTolerance(c[i * cRow + j], sum));
+      worst = std::max(worst, shareOfTolerance(c.at(i, j), sum));
     }
-    for (size_t j = written; j < cRow; j++) {
-      restUntouched = restUntouched && std::bit_cast<uint32_t>(c[i * cRow + j]) ==
-                                           std::bit_cast<uint32_t>(before[i * cRow + j]);
+    for (size_t j = written; j < c.width(); j++) {
+      restUntouched = restUntouched && c.at(i, j) != c.at(i, j);
     }
   }
   CHECK(worst <= 1);
@@ -200,34 +229,42 @@ const bool kMultiplyAdded = addCaseForEachTarget("multiply", [](const Kernels& k
   for (const size_t rows : kRows) {
     for (const size_t width : kWidths) {
       for (const size_t inner : kInner) {
-        const auto start = static_cast<Start>(turn % 4);
+        if (inner > 64 && rows > 33) continue;  // what is long is seen with few rows
         const size_t secondInner = turn % 5 < 2 ? 0 : kInner[turn % kInner.size()];
-        checkProduct(
-            kernels,
-            {rows, width, inner, secondInner, turn % 3 == 0, start, kDerivatives[turn / 4 % 4]},
-            false, random);
+        checkProduct(kernels,
+                     {rows, width, inner, secondInner,
+                      turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels, turn % 2 == 0,
+                      kDerivatives[turn / 4 % 4]},
+                     Form::blocks, random);
         turn++;
       }
     }
   }
 });
 
-const bool kMultiplyPairsAdded = addCaseForEachTarget("multiplyPairs", [](const Kernels& kernels) {
-  Random random(5);
-  int turn = 0;
-  for (const size_t rows : kRows) {
-    for (size_t columns = 1; columns <= kernels.lanes / 2; columns++) {
-      for (const size_t inner : {1, 2, 3, 17, 64, 65}) {
-        for (const size_t secondInner : {0, 1, 64}) {
-          const auto start = static_cast<Start>(turn++ % 4);
-          checkProduct(kernels,
-                       {rows, columns, inner, secondInner, false, start, cpu::Derivative::none},
-                       true, random);
+const bool kNarrowAdded =
+    addCaseForEachTarget("multiplyPairs and multiplyColumn", [](const Kernels& kernels) {
+      Random random(5);
+      int turn = 0;
+      for (const size_t rows : kRows) {
+        for (size_t columns = 1; columns <= kernels.lanes / 2; columns++) {
+          for (const size_t inner : {1, 2, 3, 17, 64, 65, 200}) {
+            for (const size_t secondInner : {0, 1, 64}) {
+              const ProductCase test{rows,
+                                     columns,
+                                     inner,
+                                     secondInner,
+                                     turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels,
+                                     turn % 2 == 0,
+                                     cpu::Derivative::none};
+              turn++;
+              checkProduct(kernels, test, Form::pairs, random);
+              if (columns == 1) checkProduct(kernels, test, Form::column, random);
+            }
+          }
         }
       }
-    }
-  }
-});
+    });
 
 // NaN and infinity of an operand reach the results that they belong to, and no others.
 const bool kNotFiniteAdded =
@@ -237,20 +274,31 @@ const bool kNotFiniteAdded =
       constexpr size_t kInnerSize = 3;
       Random random(6);
       for (const cpu::Derivative derivative : kDerivatives) {
-        const ProductCase test{kAllRows, kColumns, kInnerSize, 0, false, Start::zero, derivative};
+        const ProductCase test{kAllRows, kColumns, kInnerSize, 0, Layout::rowMajor,
+                               false,    derivative};
         const Context context(describe(test));
         FactorNumbers numbers(test, kInnerSize, random);
-        const size_t width = paddedWidth(kColumns);
-        Guarded<float> h(kAllRows * width, 0.5F);
-        Guarded<float> c(kAllRows * width);
-        numbers.a[40 * numbers.aRow] = std::numeric_limits<float>::quiet_NaN();
-        cpu::Product product{kAllRows, kColumns, numbers.factors(), {},      nullptr, 0,
-                             c.data(), width,    derivative,        h.data()};
-        kernels.multiply(product);
+        GuardedMatrix h(kAllRows, kColumns, test.layout);
+        GuardedMatrix c(kAllRows, kColumns, test.layout);
+        h.fill(kColumns, random);
+        for (size_t i = 0; i < kAllRows; i++) {
+          for (size_t j = 0; j < kColumns; j++) h.at(i, j) = 0.5F;
+        }
+        numbers.a.at(40, 0) = std::numeric_limits<float>::quiet_NaN();
+        const AlignedFloats b = numbers.packed(Form::blocks, kernels);
+        kernels.multiply({kAllRows,
+                          kColumns,
+                          {kInnerSize, numbers.a.view(), b.data()},
+                          {},
+                          nullptr,
+                          c.view(),
+                          derivative,
+                          h.view(),
+                          h.view().data});
         bool asExpected = c.intact();
         for (size_t i = 0; i < kAllRows; i++) {
           for (size_t j = 0; j < kColumns; j++) {
-            const float value = c[i * width + j];
+            const float value = c.at(i, j);
             asExpected = asExpected && (value != value) == (i == 40);
           }
         }
@@ -258,72 +306,90 @@ const bool kNotFiniteAdded =
       }
     });
 
-// "Every element is one chain of multiply-adds over t in order, however the block is shaped."
+// "Every element is one chain of multiply-adds over t in order, however the block is shaped": a row
+// by itself has the same bits, and so have its columns in another block.
 const bool kBlocksAdded =
     addCaseForEachTarget("block edges change no bit", [](const Kernels& kernels) {
+      constexpr size_t kAllRows = 41;
       constexpr size_t kColumns = 208;
-      const ProductCase test{41, kColumns, 65, 17, false, Start::bias, cpu::Derivative::tanh};
-      Random random(2);
-      const FactorNumbers first(test, test.inner, random);
-      const FactorNumbers second(test, test.secondInner, random);
-      Guarded<float> bias(kColumns);
-      Guarded<float> h(test.rows * kColumns);
-      Guarded<float> whole(test.rows * kColumns);
-      Guarded<float> part(kColumns);
-      fill(bias, random);
-      fill(h, random);
-      cpu::Product product{test.rows, kColumns,     first.factors(), second.factors(), bias.data(),
-                           0,         whole.data(), kColumns,        test.derivative,  h.data()};
-      kernels.multiply(product);
-      for (size_t i = 0; i < test.rows; i++) {
-        for (size_t column = 0; column < kColumns; column += cpu::kRowAlignment) {
-          const Context context("row ", i, " column ", column);
+      for (const size_t inner : {65, 700}) {
+        const ProductCase test{kAllRows, kColumns, inner, 17, Layout::inPanels, true,
+                               cpu::Derivative::tanh};
+        Random random(2);
+        FactorNumbers first(test, test.inner, random);
+        FactorNumbers second(test, test.secondInner, random);
+        Guarded<float> bias(kColumns);
+        fill(bias, random);
+        GuardedMatrix h(kAllRows, kColumns, test.layout);
+        GuardedMatrix whole(kAllRows, kColumns, test.layout);
+        h.fill(kColumns, random);
+        const AlignedFloats firstB = first.packed(Form::blocks, kernels);
+        const AlignedFloats secondB = second.packed(Form::blocks, kernels);
+        cpu::Product product{kAllRows,
+                             kColumns,
+                             {test.inner, first.a.view(), firstB.data()},
+                             {test.secondInner, second.a.view(), secondB.data()},
+                             bias.data(),
+                             whole.view(),
+                             test.derivative,
+                             h.view(),
+                             h.view().data};
+        kernels.multiply(product);
+        GuardedMatrix part(kAllRows, kColumns, test.layout);
+        for (size_t i = 0; i < kAllRows; i++) {
           cpu::Product single = product;
           single.rows = 1;
-          single.columns = cpu::kRowAlignment;
-          for (cpu::Factors* factors : {&single.first, &single.second}) {
-            factors->a += i * factors->aRow;
-            factors->b += column;
-          }
-          single.init += column;
-          single.h += i * kColumns + column;
-          single.c = part.data();
+          single.columns = 1 + i * 5;
+          // Blocks are as wide as the padded columns leave them, so b is packed again.
+          const AlignedFloats firstBlocks = inBlocks(first.b, kColumns, single.columns, kernels);
+          const AlignedFloats secondBlocks = inBlocks(second.b, kColumns, single.columns, kernels);
+          single.first = {test.inner, first.a.view().from(i), firstBlocks.data()};
+          single.second = {test.secondInner, second.a.view().from(i), secondBlocks.data()};
+          single.h = h.view().from(i);
+          single.c = part.view().from(i);
           kernels.multiply(single);
-          CHECK(std::equal(part.data(), part.data() + cpu::kRowAlignment,
-                           whole.data() + i * kColumns + column));
+          bool same = part.intact();
+          for (size_t j = 0; j < single.columns; j++) {
+            same = same && part.at(i, j) == whole.at(i, j);
+          }
+          const Context context("row ", i, " columns ", single.columns, " inner ", inner);
+          CHECK(same);
         }
       }
     });
 
-// sum[i][j] += sum_t u[t][i] x[t][j], on top of numbers that are there already.
+// sum[i][j] += sum_t u[t][i] x[t][j], on top of numbers that are there already, or over them.
 void checkGradientSum(const Kernels& kernels, size_t outputs, size_t inputs, size_t rows,
-                      Random& random) {
-  const Context context("outputs ", outputs, " inputs ", inputs, " rows ", rows);
-  const size_t uRow = paddedWidth(outputs);
-  const size_t xRow = paddedWidth(inputs);
-  Guarded<float> u(rows * uRow);
-  Guarded<float> x(rows * xRow);
+                      Layout layout, cpu::SumMode mode, Random& random) {
+  const Context context("outputs ", outputs, " inputs ", inputs, " rows ", rows, " mode ",
+                        static_cast<int>(mode));
+  // The padding stays NaN: it must not reach the sums.
+  GuardedMatrix u(rows, outputs, layout);
+  GuardedMatrix x(rows, inputs, layout);
   Guarded<double> sum(outputs * inputs);
   Guarded<double> columns(outputs);
-  // The padding stays NaN: it must not reach the sums.
-  for (size_t t = 0; t < rows; t++) {
-    for (size_t i = 0; i < outputs; i++) u[t * uRow + i] = static_cast<float>(random.normal());
-    for (size_t j = 0; j < inputs; j++) x[t * xRow + j] = static_cast<float>(random.normal());
+  u.fill(outputs, random);
+  x.fill(inputs, random);
+  const bool isAdded = mode == cpu::SumMode::add;
+  if (isAdded) {  // otherwise they are NaN
+    for (double& value : sum.span()) value = random.normal();
+    for (double& value : columns.span()) value = random.normal();
   }
-  for (double& value : sum.span()) value = random.normal();
-  for (double& value : columns.span()) value = random.normal();
   const std::vector<double> sumBefore(sum.data(), sum.data() + sum.size());
   const std::vector<double> columnsBefore(columns.data(), columns.data() + columns.size());
 
-  kernels.addGradient({outputs, inputs, rows, u.data(), uRow, x.data(), xRow, sum.data()});
-  kernels.addColumnSums(rows, outputs, u.data(), uRow, columns.data());
+  kernels.addGradient({outputs, inputs, rows, u.view(), x.view(), sum.data(), mode});
+  kernels.addColumnSums(rows, outputs, u.view(), columns.data(), mode);
 
   CHECK(sum.intact());
   CHECK(columns.intact());
-  const auto at = [&](size_t t, size_t i) {
-    return Tracked{static_cast<double>(u[t * uRow + i]), 0};
-  };
-  const auto share = [](double actual, double before, const Tracked& added) {
+  std::vector<double> ordered(sum.size());
+  std::vector<double> orderedBefore(sum.size());
+  cpu::copyFromPanels(sum.data(), 0, sum.size(), outputs, inputs, ordered.data(), inputs, 1);
+  cpu::copyFromPanels(sumBefore.data(), 0, sum.size(), outputs, inputs, orderedBefore.data(),
+                      inputs, 1);
+  const auto share = [&](double actual, double standing, const Tracked& added) {
+    const double before = isAdded ? standing : 0;
     // The last addition is in double precision.
     const double tolerance =
         added.tolerance() + 2 * kDoubleRoundoff * (std::abs(before) + std::abs(added.value));
@@ -333,15 +399,13 @@ void checkGradientSum(const Kernels& kernels, size_t outputs, size_t inputs, siz
   double worst = 0;
   for (size_t i = 0; i < outputs; i++) {
     Tracked column;
-    for (size_t t = 0; t < rows; t++) column += at(t, i);
+    for (size_t t = 0; t < rows; t++) column += exact(u.at(t, i));
     worst = std::max(worst, share(columns[i], columnsBefore[i], column));
     for (size_t j = 0; j < inputs; j++) {
       Tracked added;
-      for (size_t t = 0; t < rows; t++) {
-        added += at(t, i) * Tracked{static_cast<double>(x[t * xRow + j]), 0};
-      }
+      for (size_t t = 0; t < rows; t++) added += exact(u.at(t, i)) * exact(x.at(t, j));
       const size_t index = i * inputs + j;
-      worst = std::max(worst, share(sum[index], sumBefore[index], added));
+      worst = std::max(worst, share(ordered[index], orderedBefore[index], added));
     }
   }
   CHECK(worst <= 1);
@@ -350,14 +414,55 @@ void checkGradientSum(const Kernels& kernels, size_t outputs, size_t inputs, siz
 const bool kGradientAdded =
     addCaseForEachTarget("addGradient and addColumnSums", [](const Kernels& kernels) {
       Random random(3);
-      for (const size_t outputs : {1, 3, 6, 7, 8, 12, 17, 33, 64, 65}) {
+      int turn = 0;
+      for (const size_t outputs : {1, 3, 6, 7, 8, 12, 17, 33, 64, 65, 130}) {
         for (const size_t inputs : kWidths) {
-          for (const size_t rows : {1, 15, 16, 17, 96}) {
-            checkGradientSum(kernels, outputs, inputs, rows, random);
+          for (const size_t rows : {1, 15, 16, 17, 96, 192}) {
+            checkGradientSum(kernels, outputs, inputs, rows,
+                             turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels,
+                             turn % 2 == 0 ? cpu::SumMode::add : cpu::SumMode::overwrite, random);
+            turn++;
           }
         }
       }
     });
+
+// A sum in panels comes out in order whole and in pieces, straight and transposed.
+CASE("copyFromPanels") {
+  for (const size_t rows : {1, 5, 64, 70}) {
+    for (const size_t columns : kWidths) {
+      std::vector<double> sum;
+      std::vector<double> expected(rows * columns);
+      for (size_t first = 0; first < columns; first += cpu::kPanelColumns) {
+        for (size_t i = 0; i < rows; i++) {
+          for (size_t j = first; j < std::min(columns, first + cpu::kPanelColumns); j++) {
+            sum.push_back(static_cast<double>(sum.size() + 1));
+            expected[i * columns + j] = sum.back();
+          }
+        }
+      }
+      for (const size_t piece : {size_t{1}, size_t{7}, size_t{64}, sum.size()}) {
+        const Context context("rows ", rows, " columns ", columns, " piece ", piece);
+        std::vector<double> straight(sum.size());
+        std::vector<double> transposed(sum.size());
+        for (size_t first = 0; first < sum.size(); first += piece) {
+          const size_t count = std::min(piece, sum.size() - first);
+          const double* part = sum.data() + first;
+          cpu::copyFromPanels(part, first, count, rows, columns, straight.data(), columns, 1);
+          cpu::copyFromPanels(part, first, count, rows, columns, transposed.data(), 1, rows);
+        }
+        CHECK(straight == expected);
+        bool isTransposed = true;
+        for (size_t i = 0; i < rows; i++) {
+          for (size_t j = 0; j < columns; j++) {
+            isTransposed = isTransposed && transposed[j * rows + i] == expected[i * columns + j];
+          }
+        }
+        CHECK(isTransposed);
+      }
+    }
+  }
+}
 
 const bool kElementsAdded = addCaseForEachTarget("multiplyElements", [](const Kernels& kernels) {
   Random random(4);

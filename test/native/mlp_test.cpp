@@ -22,7 +22,6 @@ using cpu::CpuMlp;
 using cpu::Kernels;
 using cpu::PackedLayer;
 using cpu::PackFor;
-using cpu::paddedWidth;
 
 struct Network {
   std::vector<size_t> widths;  // inputs, hidden ..., outputs
@@ -36,6 +35,8 @@ const std::vector<Network> kNetworks = {
     {{200, 65}, {3}},
     {{3, 17, 1}, {1, 16, 17, 63}},
     {{1, 65, 200}, {2}},
+    {{376, 256, 17}, {7}},
+    {{5, 80, 130, 65}, {13}},
     {{8, 64, 3, 17}, {31, 64}},
     {{65, 1, 8, 3}, {33}},
     {{17, 8, 65, 3, 1}, {16, 95}},
@@ -102,18 +103,22 @@ class Tile {
         cotangent(head.size()),
         sum(inputs.layout.parameterCount(), 0),
         squaredSum(sum.size(), 0) {
+    const auto add = [&](size_t floats) {
+      buffers_.push_back(std::make_unique<Guarded<float>>(inputs.rows * floats));
+      return buffers_.back()->data();
+    };
+    pointers.input.push_back(cpu::rowMajor(add(mlp.inputWidth()), mlp.inputWidth()));
     for (const LayerLayout& layer : inputs.layout.layers()) {
-      buffers_.push_back(std::make_unique<Guarded<float>>(inputs.rows * paddedWidth(layer.inputs)));
-      pointers.input.push_back(buffers_.back()->data());
+      const size_t width = cpu::hiddenWidth(layer.outputs);
+      pointers.input.push_back(cpu::inPanels(add(width), inputs.rows, width));
       if (mlp.storesDerivative()) {
-        buffers_.push_back(
-            std::make_unique<Guarded<float>>(inputs.rows * paddedWidth(layer.outputs)));
-        pointers.derivative.push_back(buffers_.back()->data());
+        pointers.derivative.push_back(cpu::inPanels(add(width), inputs.rows, width));
       }
     }
+    pointers.input.pop_back();  // that of the head, which has a buffer of its own
     for (size_t row = 0; row < inputs.rows; row++) {
       for (size_t k = 0; k < inputs.layout.inputs(); k++) {
-        pointers.input[0][row * mlp.inputWidth() + k] =
+        pointers.input[0].data[row * mlp.inputWidth() + k] =
             static_cast<float>(inputs.observations[row][k]);
       }
       for (size_t j = 0; j < inputs.layout.outputs(); j++) {
@@ -148,7 +153,7 @@ void checkOnTarget(const Kernels& kernels, const Inputs& inputs) {
   mlp.pack(inputs.direction, PackFor::forwardAndBackward, packed);  // its memory is reused
   mlp.pack(inputs.parameters, PackFor::forwardAndBackward, packed);
   mlp.pack(inputs.direction, PackFor::forward, direction);
-  cpu::TileScratch scratch = mlp.makeScratch();
+  cpu::TileScratch scratch = mlp.makeScratch(inputs.rows);
   for (AlignedFloats* buffer : {&scratch.first, &scratch.second}) {
     std::fill(buffer->begin(), buffer->end(), std::numeric_limits<float>::quiet_NaN());
   }
@@ -159,9 +164,14 @@ void checkOnTarget(const Kernels& kernels, const Inputs& inputs) {
   mlp.backward(packed, inputs.rows, tile.pointers, tile.cotangent.data(), scratch, tile.sum.data());
   mlp.backwardSquared(packed, inputs.rows, tile.pointers, tile.cotangent.data(), scratch,
                       tile.squaredSum.data());
-  std::vector<double> orderScratch(layout.parameterCount());
-  mlp.restoreOrder(tile.sum.span(), orderScratch);
-  mlp.restoreOrder(tile.squaredSum.span(), orderScratch);
+  // In two pieces, the cut somewhere inside.
+  std::vector<double> sum(layout.parameterCount());
+  std::vector<double> squaredSum(layout.parameterCount());
+  const size_t cut = layout.parameterCount() / 3;
+  for (const auto& [from, to] : {std::pair{&tile.sum, &sum}, {&tile.squaredSum, &squaredSum}}) {
+    mlp.restoreOrder(from->span().subspan(0, cut), 0, *to);
+    mlp.restoreOrder(from->span().subspan(cut), cut, *to);
+  }
   CHECK(tile.intact());
 
   const TrackedVector parameters = exactNumbers(inputs.parameters);
@@ -189,9 +199,9 @@ void checkOnTarget(const Kernels& kernels, const Inputs& inputs) {
                     });
   }
   for (size_t i = 0; i < expected.size(); i++) {
-    checkTracked(tile.sum[i], expected[i]);
-    checkTracked(tile.squaredSum[i], expectedSquared[i]);
-    right.value += inputs.direction[i] * tile.sum[i];
+    checkTracked(sum[i], expected[i]);
+    checkTracked(squaredSum[i], expectedSquared[i]);
+    right.value += inputs.direction[i] * sum[i];
     right.variance += square(inputs.direction[i]) * expected[i].variance;
   }
   checkTracked(left.value, {right.value, left.variance + right.variance});

@@ -1,3 +1,4 @@
+#include "core/cpu/aligned_floats.h"
 #include "core/cpu/kernels.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -27,6 +28,9 @@ inline Vec broadcastPair(const float* from) {
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};
 constexpr size_t kPairRows = 12;
+
+constexpr size_t kMostSteps = 256;
+constexpr size_t kStepsAtOnce = 256;
 
 #include "core/cpu/kernels.inl"
 

@@ -1,8 +1,11 @@
+#include "core/cpu/aligned_floats.h"
 #include "core/cpu/kernels.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
 #endif
+
+#include "core/cpu/target_region.h"
 
 namespace trustregion::cpu {
 namespace baseline {
@@ -25,6 +28,9 @@ inline Vec broadcastPair(const float* from) { return Vec{from[0], from[1], from[
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};
 constexpr size_t kPairRows = 12;
+
+constexpr size_t kMostSteps = 512;
+constexpr size_t kStepsAtOnce = 512;
 
 #include "core/cpu/kernels.inl"
 

@@ -32,11 +32,15 @@ class CpuNetwork : public Network {
     const size_t layers = mlp_.layout().layers().size();
     workspace->floats.resize(5 * size);
     float* buffer = workspace->floats.data();
-    workspace->tile.input.push_back(buffer);
+    const auto& layerOf = mlp_.layout().layers();
+    workspace->tile.input.push_back(rowMajor(buffer, mlp_.inputWidth()));
     for (size_t l = 1; l < layers; l++) {
-      workspace->tile.input.push_back(buffer + (1 + l % 2) * size);
+      workspace->tile.input.push_back(
+          inPanels(buffer + (1 + l % 2) * size, kTileRows, layerOf[l].inputs));
     }
-    workspace->tile.derivative.assign(layers, buffer + 3 * size);
+    for (const LayerLayout& layer : layerOf) {
+      workspace->tile.derivative.push_back(inPanels(buffer + 3 * size, kTileRows, layer.outputs));
+    }
     workspace->head = buffer + 4 * size;
     return workspace;
   }
@@ -49,7 +53,7 @@ class CpuNetwork : public Network {
     for (size_t first = 0; first < rows; first += kTileRows) {
       const size_t count = std::min(kTileRows, rows - first);
       scaling.apply(observations.subspan(first * inputs, count * inputs), count, inputs,
-                    tile.input[0], mlp_.inputWidth());
+                    tile.input[0].data, mlp_.inputWidth());
       mlp_.forward(packed_, count, tile, head);
       for (size_t i = 0; i < count; i++) {
         std::copy_n(head + i * mlp_.outputWidth(), outputSize, outputs + (first + i) * outputSize);
@@ -87,8 +91,8 @@ class CpuBackend : public Backend {
   std::unique_ptr<Problem> makeProblem(const PolicyModel& model, std::span<const double> parameters,
                                        const ObservationScaling& scaling,
                                        const RolloutView& rollout,
-                                       unsigned threads) const override {
-    return std::make_unique<CpuProblem>(model, *kernels_, parameters, scaling, rollout, threads);
+                                       const Resources& resources) const override {
+    return std::make_unique<CpuProblem>(model, *kernels_, parameters, scaling, rollout, resources);
   }
 
   std::unique_ptr<RegressionProblem> makeRegressionProblem(

@@ -12,7 +12,7 @@ namespace trustregion::cpu {
 
 void CpuProblem::forEachCandidateRow(std::span<const double> parameters, RowTask task) {
   const size_t headSize = model_.distribution.headSize();
-  mlp_.pack(parameters, PackFor::forward, packedCandidate_);
+  mlp_.pack(parameters, PackFor::forward, packedCandidate_, threads_);
   parallelFor(tileCount(), threads_, [&](size_t index, unsigned workerIndex) {
     const Tile tile = tileAt(index);
     Worker& worker = workers_[workerIndex];

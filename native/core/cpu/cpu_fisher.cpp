@@ -38,22 +38,23 @@ void CpuProblem::applyMetric(const Tile& tile, const float* headTangent,
 }
 
 void CpuProblem::fisherProduct(std::span<const double> vector, std::span<double> product) {
-  mlp_.pack(vector, PackFor::forward, packedDirection_);
-  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum) {
-    pointToCache(tile, worker);
+  mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
+  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
+    pointToActivations(tile, worker);
     mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
                  worker.head.data());
     applyMetric(tile, worker.head.data(), worker.headCotangent.data());
     mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum);
+                  worker.scratch, sum, mode);
   });
   for (size_t i = model_.logStdOffset(); i < product.size(); i++) product[i] = 2 * vector[i];
 }
 
 void CpuProblem::fisherDiagonal(std::span<double> diagonal) {
   const Distribution& distribution = model_.distribution;
-  meanOverTiles(diagonal, [&](const Tile& tile, Worker& worker, double* sum) {
-    pointToCache(tile, worker);
+  meanOverTiles(diagonal, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
+    if (mode == SumMode::overwrite) std::fill(sum, sum + model_.network.parameterCount(), 0.0);
+    pointToActivations(tile, worker);
     for (size_t column = 0; column < distribution.headSize(); column++) {
       for (size_t i = 0; i < tile.rows; i++) {
         readOldHead(tile.firstRow + i, worker);
@@ -77,11 +78,11 @@ void CpuProblem::empiricalFisherProduct(std::span<const double> vector, std::spa
   const size_t headSize = distribution.headSize();
   const size_t logStdSize = distribution.logStdSize();
   const double* logStdVector = vector.data() + model_.logStdOffset();
-  mlp_.pack(vector, PackFor::forward, packedDirection_);
-  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum) {
+  mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
+  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
     const double* headScore = worker.score.data();
     double* logStdScore = worker.score.data() + headSize;
-    pointToCache(tile, worker);
+    pointToActivations(tile, worker);
     mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
                  worker.head.data());
     for (size_t i = 0; i < tile.rows; i++) {
@@ -102,12 +103,27 @@ void CpuProblem::empiricalFisherProduct(std::span<const double> vector, std::spa
       }
     }
     mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum);
+                  worker.scratch, sum, mode);
   });
 }
 
+// Calls visit(piece) for the rows of a range, cut where tiles end, with the activations of the piece.
+template <class Visit>
+void CpuProblem::forEachPiece(const Tile& range, Worker& worker, Visit&& visit) {
+  const size_t end = range.firstRow + range.rows;
+  for (size_t row = range.firstRow; row < end;) {
+    const Tile tile = tileAt(row / tileRows_);
+    const size_t offset = row - tile.firstRow;
+    const Tile piece{row, std::min(end - row, tile.rows - offset)};
+    pointToActivations(tile, worker);
+    for (Matrix& input : worker.activations.input) input = input.from(offset);
+    for (Matrix& derivative : worker.activations.derivative) derivative = derivative.from(offset);
+    visit(piece);
+    row += piece.rows;
+  }
+}
+
 KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling) {
-  static_assert(kKroneckerRun == kTileRows, "a run of rows is a tile");
   const Distribution& distribution = model_.distribution;
   const size_t headSize = distribution.headSize();
   // Where the sums of each layer lie: x x', x, u u'.
@@ -120,32 +136,40 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
     outputOffsets.push_back(size);
     size += layer.outputs * layer.outputs;
   }
-  const size_t tiles = (tileCount() + sampling.stride - 1) / sampling.stride;
+  const size_t allRuns = (rows_ + kKroneckerRun - 1) / kKroneckerRun;
+  const size_t runs = (allRuns + sampling.stride - 1) / sampling.stride;
+  const auto runAt = [&](size_t index) {
+    const size_t firstRow = index * sampling.stride * kKroneckerRun;
+    return Tile{firstRow, std::min(kKroneckerRun, rows_ - firstRow)};
+  };
   double rowsUsed = 0;
-  for (size_t i = 0; i < tiles; i++) {
-    rowsUsed += static_cast<double>(tileAt(i * sampling.stride).rows);
-  }
-  std::vector<double> means(size);
-  std::vector<AlignedDoubles> sums(blockCount(tiles, size), AlignedDoubles(size));
-  meanOverBlocks(means, tiles, rowsUsed, sums, [&](size_t index, Worker& worker, double* sum) {
-    const Tile tile = tileAt(index * sampling.stride);
-    pointToCache(tile, worker);
-    mlp_.addInputFactors(tile.rows, worker.activations, inputOffsets, sum);
+  for (size_t i = 0; i < runs; i++) rowsUsed += static_cast<double>(runAt(i).rows);
+  std::vector<AlignedDoubles> sums(blockCount(runs * kKroneckerRun, runs, size),
+                                   AlignedDoubles(size));
+  const auto addRun = [&](size_t index, Worker& worker, double* sum, SumMode mode) {
+    if (mode == SumMode::overwrite) std::fill(sum, sum + size, 0.0);
     const std::span<double> signs(worker.score.data(), headSize);
     double* product = worker.score.data() + headSize;
-    for (int probe = 0; probe < sampling.probes; probe++) {
-      for (size_t i = 0; i < tile.rows; i++) {
-        readOldHead(tile.firstRow + i, worker);
-        kroneckerSigns(sampling, tile.firstRow + i, probe, signs);
-        distribution.metricFactorProduct(worker.oldHead.data(), logStd(parameters_), signs.data(),
-                                         product);
-        std::transform(product, product + headSize,
-                       worker.headCotangent.data() + i * mlp_.outputWidth(),
-                       [](double value) { return static_cast<float>(value); });
+    forEachPiece(runAt(index), worker, [&](const Tile& piece) {
+      mlp_.addInputFactors(piece.rows, worker.activations, inputOffsets, sum);
+      for (int probe = 0; probe < sampling.probes; probe++) {
+        for (size_t i = 0; i < piece.rows; i++) {
+          readOldHead(piece.firstRow + i, worker);
+          kroneckerSigns(sampling, piece.firstRow + i, probe, signs);
+          distribution.metricFactorProduct(worker.oldHead.data(), logStd(parameters_),
+                                           signs.data(), product);
+          std::transform(product, product + headSize,
+                         worker.headCotangent.data() + i * mlp_.outputWidth(),
+                         [](double value) { return static_cast<float>(value); });
+        }
+        mlp_.addOutputFactors(packed_, piece.rows, worker.activations, worker.headCotangent.data(),
+                              worker.scratch, outputOffsets, sum);
       }
-      mlp_.addOutputFactors(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                            worker.scratch, outputOffsets, sum);
-    }
+    });
+  };
+  std::vector<double> means(size);
+  meanOverBlocks(runs, rowsUsed, sums, addRun, [&](std::span<const double> part, size_t first) {
+    std::copy(part.begin(), part.end(), means.begin() + first);
   });
 
   KroneckerFactors factors = emptyKroneckerFactors(model_.network);
@@ -154,15 +178,14 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
     const size_t inputs = model_.network.layers()[l].inputs;
     const double* products = means.data() + inputOffsets[l];
     const double* inputMeans = products + inputs * inputs;
-    for (size_t i = 0; i < inputs; i++) {
-      std::copy_n(products + i * inputs, inputs, input.data() + i * (inputs + 1));
-      input[i * (inputs + 1) + inputs] = inputMeans[i];
-    }
+    copyFromPanels(products, 0, inputs * inputs, inputs, inputs, input.data(), inputs + 1, 1);
+    for (size_t i = 0; i < inputs; i++) input[i * (inputs + 1) + inputs] = inputMeans[i];
     std::copy_n(inputMeans, inputs, input.data() + inputs * (inputs + 1));
     input.back() = 1;
-    std::transform(means.begin() + outputOffsets[l],
-                   means.begin() + outputOffsets[l] + output.size(), output.begin(),
-                   [&](double value) { return value / sampling.probes; });
+    const size_t outputs = model_.network.layers()[l].outputs;
+    copyFromPanels(means.data() + outputOffsets[l], 0, output.size(), outputs, outputs,
+                   output.data(), outputs, 1);
+    for (double& value : output) value /= sampling.probes;
   }
   return factors;
 }

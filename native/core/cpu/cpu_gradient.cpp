@@ -10,7 +10,7 @@ void CpuProblem::surrogateGradient(std::span<double> gradient) {
   rollout_.requireActionsAndAdvantages();
   const Distribution& distribution = model_.distribution;
   const size_t headSize = distribution.headSize();
-  meanOverTiles(gradient, [&](const Tile& tile, Worker& worker, double* sum) {
+  meanOverTiles(gradient, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
     // Cotangent of row i: A_i times the score of its action.
     double* logStdScore = worker.score.data() + headSize;
     for (size_t i = 0; i < tile.rows; i++) {
@@ -27,9 +27,9 @@ void CpuProblem::surrogateGradient(std::span<double> gradient) {
         sum[model_.logStdOffset() + j] += advantage * logStdScore[j];
       }
     }
-    pointToCache(tile, worker);
+    pointToActivations(tile, worker);
     mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum);
+                  worker.scratch, sum, mode);
   });
 }
 
@@ -38,28 +38,35 @@ void CpuProblem::surrogateGradient(std::span<double> gradient) {
 void CpuProblem::gatherTile(std::span<const uint32_t> rows, const Tile& tile, Worker& worker) {
   if (worker.gatheredBuffers.empty()) {
     for (const LayerLayout& layer : model_.network.layers()) {
-      worker.gatheredBuffers.emplace_back(kTileRows * paddedWidth(layer.inputs));
+      const bool isFirst = worker.gatheredBuffers.empty();
+      const size_t width = isFirst ? mlp_.inputWidth() : hiddenWidth(layer.inputs);
+      worker.gatheredBuffers.emplace_back(tileRows_ * width);
     }
     for (size_t l = 0; l < derivatives_.size(); l++) {
-      const size_t width = paddedWidth(model_.network.layers()[l].outputs);
-      worker.gatheredBuffers.emplace_back(kTileRows * width);
+      const size_t width = hiddenWidth(model_.network.layers()[l].outputs);
+      worker.gatheredBuffers.emplace_back(tileRows_ * width);
     }
-    for (size_t l = 0; l < inputs_.size(); l++) {
-      worker.gathered.input.push_back(worker.gatheredBuffers[l].data());
-    }
-    for (size_t l = 0; l < derivatives_.size(); l++) {
-      worker.gathered.derivative.push_back(worker.gatheredBuffers[inputs_.size() + l].data());
-    }
+    worker.gathered.input.resize(inputs_.size());
+    worker.gathered.derivative.resize(worker.activations.derivative.size());
+  }
+  const auto& layers = model_.network.layers();
+  for (size_t l = 1; l < inputs_.size(); l++) {
+    worker.gathered.input[l] =
+        inPanels(worker.gatheredBuffers[l].data(), tile.rows, layers[l].inputs);
+  }
+  for (size_t l = 0; l < derivatives_.size(); l++) {
+    worker.gathered.derivative[l] = inPanels(worker.gatheredBuffers[inputs_.size() + l].data(),
+                                             tile.rows, layers[l].outputs);
   }
   const size_t width = mlp_.inputWidth();
   if (rows.empty()) {
-    worker.gathered.input[0] = inputs_[0].data() + tile.firstRow * width;
+    worker.gathered.input[0] = rowMajor(inputs_[0].data() + tile.firstRow * width, width);
     return;
   }
-  worker.gathered.input[0] = worker.gatheredBuffers[0].data();
+  worker.gathered.input[0] = rowMajor(worker.gatheredBuffers[0].data(), width);
   for (size_t i = 0; i < tile.rows; i++) {
     std::copy_n(inputs_[0].data() + rows[tile.firstRow + i] * width, width,
-                worker.gathered.input[0] + i * width);
+                worker.gathered.input[0].data + i * width);
   }
 }
 
@@ -72,13 +79,16 @@ ObjectiveValue CpuProblem::objectiveGradient(std::span<const double> parameters,
   const size_t headSize = distribution.headSize();
   const size_t logStdSize = distribution.logStdSize();
   const size_t count = rows.empty() ? rows_ : rows.size();
-  const size_t tiles = (count + kTileRows - 1) / kTileRows;
-  mlp_.pack(parameters, PackFor::forwardAndBackward, packedCandidate_);
+  const size_t tiles = (count + tileRows_ - 1) / tileRows_;
+  mlp_.pack(parameters, PackFor::forwardAndBackward, packedCandidate_, threads_);
   std::vector<ObjectiveValue> values(tiles);
-  meanOverBlocks(gradient, tiles, static_cast<double>(count), blockSums_,
-                 [&](size_t index, Worker& worker, double* sum) {
-                   const size_t firstRow = index * kTileRows;
-                   const Tile tile{firstRow, std::min(kTileRows, count - firstRow)};
+  meanOverBlocks(tiles, static_cast<double>(count), blockSums_,
+                 [&](size_t index, Worker& worker, double* sum, SumMode mode) {
+                   if (mode == SumMode::overwrite) {
+                     std::fill_n(sum + model_.logStdOffset(), logStdSize, 0.0);
+                   }
+                   const size_t firstRow = index * tileRows_;
+                   const Tile tile{firstRow, std::min(tileRows_, count - firstRow)};
                    gatherTile(rows, tile, worker);
                    mlp_.forward(packedCandidate_, tile.rows, worker.gathered, worker.head.data());
                    worker.objectiveGradient.resize(2 * (headSize + logStdSize));
@@ -104,9 +114,11 @@ ObjectiveValue CpuProblem::objectiveGradient(std::span<const double> parameters,
                      }
                    }
                    mlp_.backward(packedCandidate_, tile.rows, worker.gathered,
-                                 worker.headCotangent.data(), worker.scratch, sum);
+                                 worker.headCotangent.data(), worker.scratch, sum, mode);
+                 },
+                 [&](std::span<const double> part, size_t first) {
+                   mlp_.restoreOrder(part, first, gradient);
                  });
-  mlp_.restoreOrder(gradient, orderScratch_);
   ObjectiveValue mean;
   for (const ObjectiveValue& value : values) mean.add(value);
   mean.divideBy(static_cast<double>(count));

@@ -3,27 +3,56 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/thread_pool.h"
+
 namespace trustregion::cpu {
 namespace {
 
-// to[column][row] = from[row][column], in square blocks that keep both sides in cache.
-void transpose(const double* from, size_t rows, size_t columns, float* to, size_t toRow) {
-  constexpr size_t kBlock = 16;
-  for (size_t rowStart = 0; rowStart < rows; rowStart += kBlock) {
-    const size_t rowEnd = std::min(rows, rowStart + kBlock);
-    for (size_t column = 0; column < columns; column++) {
-      for (size_t row = rowStart; row < rowEnd; row++) {
-        to[column * toRow + row] = static_cast<float>(from[row * columns + column]);
-      }
-    }
+// Calls write(t, j, to) for every element (t, j) of a [inner x columns] matrix, `to` its place in
+// blocks of `blockColumns` columns.
+template <class Write>
+void forEachPacked(size_t inner, size_t columns, size_t blockColumns, AlignedFloats& packed,
+                   Write&& write) {
+  const size_t padded = paddedWidth(columns);
+  packed.resize(inner * padded);  // the padding is written here, once, and stays zero
+  for (size_t first = 0; first < columns; first += blockColumns) {
+    const size_t width = std::min(blockColumns, padded - first);
+    const size_t last = std::min(columns, first + width);
+    float* block = packed.data() + first * inner;
+    write(first, last, width, block);
   }
 }
 
-// Distance of packed rows: off the powers of two, at which rows would fall into the same few sets
-// of a cache (376-1024-1024-17: 0.64 to 0.69 of the multiply-add peak).
-size_t packedStride(size_t width) {
-  const size_t padded = paddedWidth(width);
-  return padded % 256 == 0 ? padded + kRowAlignment : padded;
+// The first `outputs` rows of W [outputs x inputs], transposed: steps are inputs.
+void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                 AlignedFloats& packed) {
+  forEachPacked(inputs, outputs, blockColumns, packed,
+                [&](size_t first, size_t last, size_t width, float* block) {
+                  // Squares that keep both sides in cache.
+                  constexpr size_t kSquare = 16;
+                  for (size_t start = first; start < last; start += kSquare) {
+                    const size_t end = std::min(last, start + kSquare);
+                    for (size_t k = 0; k < inputs; k++) {
+                      for (size_t j = start; j < end; j++) {
+                        block[k * width + j - first] = static_cast<float>(weight[j * inputs + k]);
+                      }
+                    }
+                  }
+                });
+}
+
+// W itself: steps are outputs.
+void packWeight(const double* weight, const LayerLayout& layer, size_t blockColumns,
+                AlignedFloats& packed) {
+  forEachPacked(layer.outputs, layer.inputs, blockColumns, packed,
+                [&](size_t first, size_t last, size_t width, float* block) {
+                  for (size_t j = 0; j < layer.outputs; j++) {
+                    for (size_t k = first; k < last; k++) {
+                      block[j * width + k - first] =
+                          static_cast<float>(weight[j * layer.inputs + k]);
+                    }
+                  }
+                });
 }
 
 // Steps t and t + 1 of output j side by side, in lanes 2j and 2j + 1 of a vector for each pair.
@@ -38,16 +67,35 @@ void packPairs(const double* weight, const LayerLayout& layer, size_t lanes, Ali
 
 }  // namespace
 
+void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
+                    double* to, size_t toRow, size_t toColumn) {
+  const size_t end = first + count;
+  for (size_t at = first; at < end;) {
+    const size_t panel = at / (kPanelColumns * rows);
+    const size_t width = std::min(kPanelColumns, columns - panel * kPanelColumns);
+    const size_t inPanel = at - panel * kPanelColumns * rows;
+    const size_t i = inPanel / width;
+    size_t j = inPanel % width;
+    const size_t last = std::min(width, j + end - at);
+    at += last - j;
+    double* row = to + i * toRow + panel * kPanelColumns * toColumn;
+    for (; j < last; j++) row[j * toColumn] = *sum++;
+  }
+}
+
 CpuMlp::CpuMlp(const MlpLayout& layout, const Kernels& kernels)
     : layout_(layout), kernels_(&kernels), widestLayer_(paddedWidth(layout.inputs())) {
   for (const LayerLayout& layer : layout_.layers()) {
-    widestLayer_ = std::max(widestLayer_, paddedWidth(layer.outputs));
+    widestLayer_ = std::max(widestLayer_, hiddenWidth(layer.outputs));
   }
   const size_t lanes = kernels.lanes;
   const auto vectors = [&](size_t columns) { return (columns + lanes - 1) / lanes; };
   for (const LayerLayout& layer : layout_.layers()) {
-    const bool isHead = isPaired_.size() + 1 == layout_.layers().size();
-    isPaired_.push_back(isHead && layer.outputs <= lanes / 2);
+    const bool isHead = forms_.size() + 1 == layout_.layers().size();
+    forms_.push_back(!isHead                         ? HeadForm::blocks
+                     : layer.outputs % lanes == 1    ? HeadForm::columnApart
+                     : layer.outputs <= lanes / 2    ? HeadForm::pairs
+                                                     : HeadForm::blocks);
     isTransposed_.push_back(layer.inputs * vectors(layer.outputs) <
                             layer.outputs * vectors(layer.inputs));
   }
@@ -65,74 +113,126 @@ Derivative CpuMlp::derivative() const {
   return Derivative::stored;
 }
 
-TileScratch CpuMlp::makeScratch() const {
-  return {AlignedFloats(kTileRows * widestLayer_), AlignedFloats(kTileRows * widestLayer_)};
+size_t CpuMlp::tileRows(size_t rows) const {
+  constexpr size_t kWide = 128;
+  constexpr size_t kMultiple = 6;  // of the kernels' register blocks
+  const size_t most = widestLayer_ > kWide ? kWideTileRows : kTileRows;
+  if (rows <= most) return most;
+  const size_t tiles = (rows + 2 * most - 1) / (2 * most) * 2;
+  return std::min(most, ((rows + tiles - 1) / tiles + kMultiple - 1) / kMultiple * kMultiple);
 }
 
-void CpuMlp::pack(std::span<const double> parameters, PackFor purpose,
-                  std::vector<PackedLayer>& packed) const {
-  const auto& layers = layout_.layers();
-  packed.resize(layers.size());
-  for (size_t l = 0; l < layers.size(); l++) {
-    const LayerLayout& layer = layers[l];
-    PackedLayer& to = packed[l];
-    const double* weight = parameters.data() + layer.weightOffset;
-    const double* bias = parameters.data() + layer.biasOffset;
-    const size_t outputStride = packedStride(layer.outputs);
-    const size_t inputStride = packedStride(layer.inputs);
-    // The padding is written by resize, once, and stays zero.
-    if (isPaired_[l]) {
-      packPairs(weight, layer, kernels_->lanes, to.transposed);
-    } else {
-      to.transposed.resize(layer.inputs * outputStride);
-      transpose(weight, layer.outputs, layer.inputs, to.transposed.data(), outputStride);
-    }
-    to.bias.resize(paddedWidth(layer.outputs));
-    std::transform(bias, bias + layer.outputs, to.bias.begin(),
-                   [](double value) { return static_cast<float>(value); });
-    if (purpose == PackFor::forward || l == 0) continue;  // nobody asks for d / d observation
-    to.weight.resize(layer.outputs * inputStride);
-    for (size_t j = 0; j < layer.outputs; j++) {
-      for (size_t k = 0; k < layer.inputs; k++) {
-        to.weight[j * inputStride + k] = static_cast<float>(weight[j * layer.inputs + k]);
-      }
+TileScratch CpuMlp::makeScratch(size_t tileRows) const {
+  return {AlignedFloats(tileRows * widestLayer_), AlignedFloats(tileRows * widestLayer_)};
+}
+
+void CpuMlp::packTransposed(size_t l, std::span<const double> parameters,
+                            PackedLayer& packed) const {
+  const LayerLayout& layer = layout_.layers()[l];
+  const double* weight = parameters.data() + layer.weightOffset;
+  switch (forms_[l]) {
+    case HeadForm::blocks:
+      packColumns(weight, layer.inputs, layer.outputs, kernels_->blockColumns, packed.transposed);
+      return;
+    case HeadForm::pairs:
+      packPairs(weight, layer, kernels_->lanes, packed.transposed);
+      return;
+    case HeadForm::columnApart: {
+      const size_t blocks = layer.outputs - 1;
+      packColumns(weight, layer.inputs, blocks, kernels_->blockColumns, packed.transposed);
+      const size_t column = packed.transposed.size();
+      packed.transposed.resize(column + paddedWidth(layer.inputs));
+      std::transform(weight + blocks * layer.inputs, weight + layer.outputs * layer.inputs,
+                     packed.transposed.begin() + column,
+                     [](double value) { return static_cast<float>(value); });
+      return;
     }
   }
 }
 
-Factors CpuMlp::inputFactors(size_t l, const float* x, const PackedLayer& packed) const {
-  const LayerLayout& layer = layout_.layers()[l];
-  return {layer.inputs,
-          x,
-          paddedWidth(layer.inputs),
-          1,
-          packed.transposed.data(),
-          packedStride(layer.outputs)};
+void CpuMlp::pack(std::span<const double> parameters, PackFor purpose,
+                  std::vector<PackedLayer>& packed, unsigned threads) const {
+  const auto& layers = layout_.layers();
+  packed.resize(layers.size());
+  constexpr size_t kWorthwhile = 1 << 15;  // numbers, for a second thread
+  // Two tasks a layer; the wide ones come in the middle.
+  parallelFor(2 * layers.size(), parameters.size() < kWorthwhile ? 1 : threads,
+              [&](size_t task, unsigned) {
+                const size_t l = task / 2;
+                const LayerLayout& layer = layers[l];
+                PackedLayer& to = packed[l];
+                if (task % 2 == 0) {
+                  packTransposed(l, parameters, to);
+                  const double* bias = parameters.data() + layer.biasOffset;
+                  to.bias.resize(paddedWidth(layer.outputs));
+                  std::transform(bias, bias + layer.outputs, to.bias.begin(),
+                                 [](double value) { return static_cast<float>(value); });
+                } else if (purpose == PackFor::forwardAndBackward && l > 0) {
+                  // Nobody asks for d / d observation.
+                  packWeight(parameters.data() + layer.weightOffset, layer, kernels_->blockColumns,
+                             to.weight);
+                }
+              });
+}
+
+Factors CpuMlp::inputFactors(size_t l, ConstMatrix x, const PackedLayer& packed) const {
+  return {layout_.layers()[l].inputs, x, packed.transposed.data()};
+}
+
+void CpuMlp::setDerivative(size_t l, const TileActivations& tile, Product& product) const {
+  product.derivative = derivative();
+  product.h = storesDerivative() ? tile.derivative[l] : tile.input[l + 1];
+  // The same of the next tile, if it lies behind this one.
+  product.next = product.h.data + product.rows * hiddenWidth(layout_.layers()[l].outputs);
 }
 
 void CpuMlp::addProduct(size_t l, Product product) const {
-  (isPaired_[l] ? kernels_->multiplyPairs : kernels_->multiply)(product);
+  if (forms_[l] == HeadForm::blocks) return kernels_->multiply(product);
+  if (forms_[l] == HeadForm::pairs) return kernels_->multiplyPairs(product);
+  const size_t last = --product.columns;
+  if (last > 0) kernels_->multiply(product);
+  product.columns = 1;
+  product.bias += last;
+  product.c.data += last / kPanelColumns * product.c.panel + last % kPanelColumns;
+  for (Factors* factors : {&product.first, &product.second}) {
+    if (factors->inner > 0) factors->b += factors->inner * paddedWidth(last);
+  }
+  kernels_->multiplyColumn(product);
 }
 
 void CpuMlp::forward(const std::vector<PackedLayer>& packed, size_t rows,
                      const TileActivations& tile, float* head) const {
   const auto& layers = layout_.layers();
   for (size_t l = 0; l < layers.size(); l++) {
-    const size_t outputWidth = paddedWidth(layers[l].outputs);
     const bool isHead = l + 1 == layers.size();
-    float* output = isHead ? head : tile.input[l + 1];
+    const Matrix output = isHead ? rowMajor(head, outputWidth()) : tile.input[l + 1];
     // z = X W' + b
     addProduct(l, {rows,
                    layers[l].outputs,
                    inputFactors(l, tile.input[l], packed[l]),
                    {},
                    packed[l].bias.data(),
-                   0,
-                   output,
-                   outputWidth});
-    if (!isHead) {
-      kernels_->activate(layout_.activation(), rows * outputWidth, output,
-                         storesDerivative() ? tile.derivative[l] : nullptr);
+                   output});
+    if (isHead) return;
+    activate(l, rows, tile);
+  }
+}
+
+void CpuMlp::activate(size_t l, size_t rows, const TileActivations& tile) const {
+  const Matrix z = tile.input[l + 1];
+  const Matrix derivative = storesDerivative() ? tile.derivative[l] : Matrix{};
+  const size_t width = paddedWidth(layout_.layers()[l].outputs);
+  const auto apply = [&](size_t count, size_t at) {
+    kernels_->activate(layout_.activation(), count, z.data + at,
+                       derivative.data == nullptr ? nullptr : derivative.data + at);
+  };
+  for (size_t first = 0; first < width; first += kPanelColumns) {
+    const size_t columns = std::min(kPanelColumns, width - first);
+    const size_t panel = first / kPanelColumns * z.panel;
+    if (columns == z.row) {
+      apply(rows * columns, panel);
+    } else {
+      for (size_t i = 0; i < rows; i++) apply(columns, panel + i * z.row);
     }
   }
 }
@@ -141,27 +241,25 @@ void CpuMlp::tangent(const std::vector<PackedLayer>& packed,
                      const std::vector<PackedLayer>& direction, size_t rows,
                      const TileActivations& tile, TileScratch& scratch, float* headTangent) const {
   const auto& layers = layout_.layers();
-  float* inputTangent = scratch.first.data();
+  Matrix inputTangent;
+  float* next = scratch.first.data();
   float* other = scratch.second.data();
   for (size_t l = 0; l < layers.size(); l++) {
-    const size_t outputWidth = paddedWidth(layers[l].outputs);
     const bool isHead = l + 1 == layers.size();
+    const Matrix output =
+        isHead ? rowMajor(headTangent, outputWidth()) : inPanels(next, rows, layers[l].outputs);
     // dz = X dW' + db, and + dX W' behind the first layer; dh = phi'(z) dz
     Product product{rows,
                     layers[l].outputs,
                     inputFactors(l, tile.input[l], direction[l]),
                     {},
                     direction[l].bias.data(),
-                    0,
-                    isHead ? headTangent : other,
-                    outputWidth};
+                    output};
     if (l > 0) product.second = inputFactors(l, inputTangent, packed[l]);
-    if (!isHead) {
-      product.derivative = derivative();
-      product.h = derivativeSource(l, tile);
-    }
+    if (!isHead) setDerivative(l, tile, product);
     addProduct(l, product);
-    std::swap(inputTangent, other);
+    inputTangent = output;
+    std::swap(next, other);
   }
 }
 
@@ -170,80 +268,95 @@ void CpuMlp::backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
                           const TileActivations& tile, const float* headCotangent,
                           TileScratch& scratch, Visit&& visit) const {
   const auto& layers = layout_.layers();
-  const float* u = headCotangent;
+  ConstMatrix u = rowMajor(headCotangent, outputWidth());
   float* next = scratch.first.data();
   float* other = scratch.second.data();
   for (size_t l = layers.size(); l-- > 0;) {
-    const size_t inputWidth = paddedWidth(layers[l].inputs);
-    const size_t outputWidth = paddedWidth(layers[l].outputs);
     visit(l, u);
     if (l == 0) return;
+    const Matrix output = inPanels(next, rows, layers[l].inputs);
     // d / d x = U W, then through the activation
-    kernels_->multiply({rows,
-                        layers[l].inputs,
-                        {layers[l].outputs, u, outputWidth, 1, packed[l].weight.data(),
-                         packedStride(layers[l].inputs)},
-                        {},
-                        nullptr,
-                        0,
-                        next,
-                        inputWidth,
-                        derivative(),
-                        derivativeSource(l - 1, tile)});
-    u = next;
+    Product product{
+        rows,   layers[l].inputs, {layers[l].outputs, u, packed[l].weight.data()}, {}, nullptr,
+        output};
+    setDerivative(l - 1, tile, product);
+    // Hidden layers of the next tile were asked for by the tangent: it lacks its observations.
+    if (l == 1) product.next = tile.input[0].data + rows * inputWidth();
+    kernels_->multiply(product);
+    u = output;
     std::swap(next, other);
   }
 }
 
 void CpuMlp::backward(const std::vector<PackedLayer>& packed, size_t rows,
                       const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
-                      double* sum) const {
-  backwardPass(packed, rows, tile, headCotangent, scratch,
-               [&](size_t l, const float* u) { addLayerGradient(l, rows, u, tile.input[l], sum); });
+                      double* sum, SumMode mode) const {
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, ConstMatrix u) {
+    addLayerGradient(l, rows, u, tile.input[l], sum, mode);
+  });
 }
 
-void CpuMlp::addLayerGradient(size_t l, size_t rows, const float* u, const float* x,
-                              double* sum) const {
+void CpuMlp::addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix x,
+                              double* sum, SumMode mode) const {
   const LayerLayout& layer = layout_.layers()[l];
-  const size_t inputWidth = paddedWidth(layer.inputs);
-  const size_t outputWidth = paddedWidth(layer.outputs);
   double* weights = sum + layer.weightOffset;
   if (isTransposed_[l]) {
-    kernels_->addGradient(
-        {layer.inputs, layer.outputs, rows, x, inputWidth, u, outputWidth, weights});
+    kernels_->addGradient({layer.inputs, layer.outputs, rows, x, u, weights, mode});
   } else {
-    kernels_->addGradient(
-        {layer.outputs, layer.inputs, rows, u, outputWidth, x, inputWidth, weights});
+    kernels_->addGradient({layer.outputs, layer.inputs, rows, u, x, weights, mode});
   }
-  kernels_->addColumnSums(rows, layer.outputs, u, outputWidth, sum + layer.biasOffset);
+  kernels_->addColumnSums(rows, layer.outputs, u, sum + layer.biasOffset, mode);
 }
 
-void CpuMlp::restoreOrder(std::span<double> sum, std::span<double> scratch) const {
+void CpuMlp::restoreOrder(std::span<const double> part, size_t first,
+                          std::span<double> ordered) const {
+  const size_t end = first + part.size();
+  // Calls visit(from, count) for what `part` has of the numbers start, start + 1, ..., `size`.
+  const auto overlap = [&](size_t start, size_t size, auto&& visit) {
+    const size_t from = std::max(first, start);
+    const size_t to = std::min(end, start + size);
+    if (from < to) visit(from, to - from);
+  };
+  const auto copy = [&](size_t from, size_t count) {
+    std::copy_n(part.begin() + (from - first), count, ordered.begin() + from);
+  };
   for (size_t l = 0; l < layout_.layers().size(); l++) {
-    if (!isTransposed_[l]) continue;
-    const auto& [inputs, outputs, weightOffset, biasOffset] = layout_.layers()[l];
-    std::copy_n(sum.begin() + weightOffset, inputs * outputs, scratch.begin());
-    for (size_t j = 0; j < outputs; j++) {
-      for (size_t k = 0; k < inputs; k++) {
-        sum[weightOffset + j * inputs + k] = scratch[k * outputs + j];
+    const auto& layer = layout_.layers()[l];
+    const size_t inputs = layer.inputs;
+    const size_t outputs = layer.outputs;
+    overlap(layer.weightOffset, inputs * outputs, [&](size_t from, size_t count) {
+      const double* numbers = part.data() + (from - first);
+      double* to = ordered.data() + layer.weightOffset;
+      const size_t start = from - layer.weightOffset;
+      if (isTransposed_[l]) {
+        copyFromPanels(numbers, start, count, inputs, outputs, to, 1, inputs);
+      } else {
+        copyFromPanels(numbers, start, count, outputs, inputs, to, inputs, 1);
       }
-    }
+    });
+    overlap(layer.biasOffset, outputs, copy);
   }
+  const size_t count = layout_.parameterCount();
+  if (ordered.size() > count) overlap(count, ordered.size() - count, copy);
 }
 
 void CpuMlp::backwardSquared(const std::vector<PackedLayer>& packed, size_t rows,
                              const TileActivations& tile, const float* headCotangent,
                              TileScratch& scratch, double* sum) const {
   // (J'u)^2 of one row is u_j^2 x_k^2: the same sums over squared factors.
-  AlignedFloats squaredU(kTileRows * widestLayer_);
-  AlignedFloats squaredX(kTileRows * widestLayer_);
-  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, const float* u) {
+  AlignedFloats squaredU(rows * widestLayer_);
+  AlignedFloats squaredX(rows * widestLayer_);
+  const auto squared = [&](ConstMatrix matrix, size_t width, AlignedFloats& to) {
+    kernels_->multiplyElements(rows * width, matrix.data, matrix.data, to.data());
+    return ConstMatrix{to.data(), matrix.row, matrix.panel};
+  };
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, ConstMatrix u) {
     const LayerLayout& layer = layout_.layers()[l];
-    const size_t inputWidth = paddedWidth(layer.inputs);
-    const size_t outputWidth = paddedWidth(layer.outputs);
-    kernels_->multiplyElements(rows * outputWidth, u, u, squaredU.data());
-    kernels_->multiplyElements(rows * inputWidth, tile.input[l], tile.input[l], squaredX.data());
-    addLayerGradient(l, rows, squaredU.data(), squaredX.data(), sum);
+    const bool isHead = l + 1 == layout_.layers().size();
+    const size_t uWidth = isHead ? outputWidth() : hiddenWidth(layer.outputs);
+    const size_t xWidth = l == 0 ? inputWidth() : hiddenWidth(layer.inputs);
+    addLayerGradient(l, rows, squared(u, uWidth, squaredU),
+                     squared(tile.input[l], xWidth, squaredX), sum, SumMode::add);
   });
 }
 
@@ -251,10 +364,9 @@ void CpuMlp::addOutputFactors(const std::vector<PackedLayer>& packed, size_t row
                               const TileActivations& tile, const float* headCotangent,
                               TileScratch& scratch, std::span<const size_t> offsets,
                               double* sum) const {
-  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, const float* u) {
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, ConstMatrix u) {
     const size_t size = layout_.layers()[l].outputs;
-    const size_t width = paddedWidth(size);
-    kernels_->addGradient({size, size, rows, u, width, u, width, sum + offsets[l]});
+    kernels_->addGradient({size, size, rows, u, u, sum + offsets[l]});
   });
 }
 
@@ -262,10 +374,9 @@ void CpuMlp::addInputFactors(size_t rows, const TileActivations& tile,
                              std::span<const size_t> offsets, double* sum) const {
   for (size_t l = 0; l < layout_.layers().size(); l++) {
     const size_t size = layout_.layers()[l].inputs;
-    const size_t width = paddedWidth(size);
-    const float* x = tile.input[l];
-    kernels_->addGradient({size, size, rows, x, width, x, width, sum + offsets[l]});
-    kernels_->addColumnSums(rows, size, x, width, sum + offsets[l] + size * size);
+    const ConstMatrix x = tile.input[l];
+    kernels_->addGradient({size, size, rows, x, x, sum + offsets[l]});
+    kernels_->addColumnSums(rows, size, x, sum + offsets[l] + size * size, SumMode::add);
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -11,30 +12,55 @@ namespace trustregion::cpu {
 
 // Rows that go through all layers together, so that they stay in the first two cache levels.
 constexpr size_t kTileRows = 96;
+// Of networks with wide layers: what is read once a tile (weights, sums) then weighs more than what
+// is read once a row.
+constexpr size_t kWideTileRows = 192;
 
-// Weights in the two orders that the kernels read, rows padded with zeros.
+// Floats that a row of a hidden layer takes: whole vectors, and whole panels where it is wider than
+// one.
+constexpr size_t hiddenWidth(size_t width) {
+  if (width <= kPanelColumns) return paddedWidth(width);
+  return (width + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
+}
+
+// A matrix of hiddenWidth(width) columns, panel by panel.
+template <class T>
+PanelMatrix<T> inPanels(T* data, size_t rows, size_t width) {
+  return {data, std::min(kPanelColumns, hiddenWidth(width)), kPanelColumns * rows};
+}
+
+// to[i * toRow + j * toColumn] = element (i, j) of a sum [rows x columns] in GradientSum's order, for
+// the elements first, first + 1, ... of it, `count` of them at `sum`.
+void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
+                    double* to, size_t toRow, size_t toColumn);
+
+// Weights in the two orders that the kernels read, in blocks of columns, padded with zeros.
 struct PackedLayer {
-  AlignedFloats transposed;  // [inputs x padded outputs] or in pairs, for forward and tangent
+  AlignedFloats transposed;  // [inputs x padded outputs], for forward and tangent; see HeadForm
   AlignedFloats bias;        // [padded outputs]
   AlignedFloats weight;      // [outputs x padded inputs], for backward; empty where not needed
 };
 
 enum class PackFor { forward, forwardAndBackward };
 
-// Where one tile's activations lie: layer l reads input[l] (input[0] the observations), derivative
-// is used by SiLU only. Row strides are padded widths.
+// How a head's outputs are packed, so that few lanes are wasted: in pairs where there are few of
+// them; the last one apart where it would have a vector for itself.
+enum class HeadForm { blocks, pairs, columnApart };
+
+// Where one tile's activations lie: layer l reads input[l]. input[0] are the observations, row-major;
+// hidden layers lie in panels. derivative is used by SiLU only.
 struct TileActivations {
-  std::vector<float*> input;
-  std::vector<float*> derivative;
+  std::vector<Matrix> input;
+  std::vector<Matrix> derivative;
 };
 
-// Two buffers that the passes write to in turn, each kTileRows x the widest layer.
+// Two buffers that the passes write to in turn, each as large as a tile of the widest layer.
 struct TileScratch {
   AlignedFloats first;
   AlignedFloats second;
 };
 
-// The passes of an MLP over one tile of at most kTileRows rows, in float32. Holds no numbers of its
+// The passes of an MLP over one tile of rows, in float32. Holds no numbers of its
 // own: parameters come packed, buffers come from the caller, nothing is allocated.
 class CpuMlp {
  public:
@@ -44,13 +70,17 @@ class CpuMlp {
   const Kernels& kernels() const { return *kernels_; }
   size_t inputWidth() const { return paddedWidth(layout_.inputs()); }
   size_t outputWidth() const { return paddedWidth(layout_.outputs()); }
+  // Floats a row of the widest layer takes, observations and head among them.
   size_t widestLayer() const { return widestLayer_; }
+  // Rows of a tile where there are `rows` of them: an even number of tiles, all about as large, so
+  // that two threads get as much to do.
+  size_t tileRows(size_t rows) const;
   bool storesDerivative() const { return layout_.activation() == Activation::silu; }
 
-  TileScratch makeScratch() const;
+  TileScratch makeScratch(size_t tileRows) const;
   // Reuses the memory of `packed` from the second call on.
-  void pack(std::span<const double> parameters, PackFor purpose,
-            std::vector<PackedLayer>& packed) const;
+  void pack(std::span<const double> parameters, PackFor purpose, std::vector<PackedLayer>& packed,
+            unsigned threads = 1) const;
 
   // head = network(input[0]), filling input[1...] and derivative.
   void forward(const std::vector<PackedLayer>& packed, size_t rows, const TileActivations& tile,
@@ -61,16 +91,19 @@ class CpuMlp {
                size_t rows, const TileActivations& tile, TileScratch& scratch,
                float* headTangent) const;
 
-  // sum += J'u for the head cotangents u [rows x outputWidth()]. Where more lanes are then used, a
-  // layer's weights are summed transposed, [inputs x outputs]; restoreOrder() puts them in order,
-  // once all sums are made. `scratch` has parameterCount() numbers.
+  // sum += J'u for the head cotangents u [rows x outputWidth()], the weights of each layer in the
+  // order of GradientSum, and transposed, [inputs x outputs], where more lanes are then used;
+  // restoreOrder() puts them in order, once all sums are made.
   void backward(const std::vector<PackedLayer>& packed, size_t rows, const TileActivations& tile,
-                const float* headCotangent, TileScratch& scratch, double* sum) const;
+                const float* headCotangent, TileScratch& scratch, double* sum,
+                SumMode mode = SumMode::add) const;
 
-  void restoreOrder(std::span<double> sum, std::span<double> scratch) const;
+  // Puts the numbers first, first + 1, ... of a sum, which are in `part`, where they belong in
+  // `ordered`. What lies behind the network's parameters is copied.
+  void restoreOrder(std::span<const double> part, size_t first, std::span<double> ordered) const;
 
   // For the Kronecker factors of layer l, at sum + offsets[l]: sum += u_l u_l' of each row, dense
-  // [outputs x outputs].
+  // [outputs x outputs] in the order of GradientSum.
   void addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
                         const TileActivations& tile, const float* headCotangent,
                         TileScratch& scratch, std::span<const size_t> offsets, double* sum) const;
@@ -84,28 +117,29 @@ class CpuMlp {
                        TileScratch& scratch, double* sum) const;
 
  private:
-  // Calls visit(l, u_l) for each layer from the last to the first, u_l [rows x padded outputs] the
-  // gradient with respect to z_l.
+  // Calls visit(l, u_l) for each layer from the last to the first, u_l [rows x outputs] the gradient
+  // with respect to z_l.
   template <class Visit>
   void backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
                     const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
                     Visit&& visit) const;
 
   // sum += u_l x_l' and u_l of each row, for layer l.
-  void addLayerGradient(size_t l, size_t rows, const float* u, const float* x, double* sum) const;
-  // c = init + X W', for the packed layer W.
+  void addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix x, double* sum,
+                        SumMode mode) const;
+  void activate(size_t l, size_t rows, const TileActivations& tile) const;
+  // c = bias + X W', for the packed layer W.
   void addProduct(size_t l, Product product) const;
-  Factors inputFactors(size_t l, const float* x, const PackedLayer& packed) const;
+  void packTransposed(size_t l, std::span<const double> parameters, PackedLayer& packed) const;
+  Factors inputFactors(size_t l, ConstMatrix x, const PackedLayer& packed) const;
   Derivative derivative() const;
-  // What the derivative at the outputs of hidden layer l is made from.
-  const float* derivativeSource(size_t l, const TileActivations& tile) const {
-    return storesDerivative() ? tile.derivative[l] : tile.input[l + 1];
-  }
+  // Multiplies the product by the derivative at the outputs of hidden layer l.
+  void setDerivative(size_t l, const TileActivations& tile, Product& product) const;
 
   MlpLayout layout_;
   const Kernels* kernels_;
   size_t widestLayer_;
-  std::vector<bool> isPaired_;      // by layer: a head of few outputs, packed in pairs
+  std::vector<HeadForm> forms_;     // by layer; hidden layers are in blocks
   std::vector<bool> isTransposed_;  // by layer: its gradient is summed transposed
 };
 

@@ -7,55 +7,52 @@
 
 namespace trustregion::cpu {
 
-size_t blockCount(size_t tiles, size_t sumSize) {
-  constexpr size_t kTilesPerBlock = 4;
+size_t blockCount(size_t rows, size_t tiles, size_t sumSize) {
+  constexpr size_t kRowsPerBlock = 4 * kTileRows;
   constexpr size_t kMostBlocks = 64;
   constexpr size_t kFewestBlocks = 4;
   constexpr size_t kAccumulatorBytes = 64 << 20;
   const size_t affordable = std::max(kFewestBlocks, kAccumulatorBytes / (sizeof(double) * sumSize));
-  const size_t wanted = (tiles + kTilesPerBlock - 1) / kTilesPerBlock;
-  return std::min({wanted, affordable, kMostBlocks});
+  const size_t wanted = (rows + kRowsPerBlock - 1) / kRowsPerBlock;
+  return std::min({wanted, tiles, affordable, kMostBlocks});
 }
 
 CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
                        std::span<const double> parameters, const ObservationScaling& scaling,
-                       const RolloutView& rollout, unsigned threads)
+                       const RolloutView& rollout, const Resources& resources)
     : model_(model),
       mlp_(model.network, kernels),
       parameters_(parameters.begin(), parameters.end()),
       rollout_(model, rollout),
       rows_(rollout.rows),
-      threads_(threads) {
+      tileRows_(mlp_.tileRows(rollout.rows)),
+      threads_(resources.threads) {
   if (scaling.isIdentity()) rollout.observations.requireFiniteFloat32("observations");
   const size_t headSize = model_.distribution.headSize();
   const bool sameMetricInEveryRow = model_.distribution.kind() == DistributionKind::gaussian;
-  for (const LayerLayout& layer : model_.network.layers()) {
-    inputs_.emplace_back(rows_ * paddedWidth(layer.inputs));
-    if (mlp_.storesDerivative()) derivatives_.emplace_back(rows_ * paddedWidth(layer.outputs));
-  }
   largestInput_.resize(model_.observationSize());
   heads_.resize(rows_ * headSize);
   metric_.resize((sameMetricInEveryRow ? 1 : rows_) * mlp_.outputWidth());
-  orderScratch_.resize(model_.parameterCount());
   oldLogProbability_.resize(rollout_.hasActions() ? rows_ : 0);
-  blockSums_.assign(blockCount(tileCount(), model_.parameterCount()),
+  blockSums_.assign(blockCount(rows_, tileCount(), model_.parameterCount()),
                     AlignedDoubles(model_.parameterCount()));
 
   workers_.resize(std::min<size_t>(threads_, tileCount()));
   for (Worker& worker : workers_) {
-    worker.scratch = mlp_.makeScratch();
-    worker.activations.input.resize(inputs_.size());
-    worker.activations.derivative.resize(derivatives_.size());
-    worker.candidate.assign(2, AlignedFloats(kTileRows * mlp_.widestLayer()));
-    worker.derivative.resize(mlp_.storesDerivative() ? kTileRows * mlp_.widestLayer() : 0);
-    worker.head.resize(kTileRows * mlp_.outputWidth());
-    worker.headCotangent.resize(kTileRows * mlp_.outputWidth());
+    worker.scratch = mlp_.makeScratch(tileRows_);
+    worker.activations.input.resize(model_.network.layers().size());
+    if (mlp_.storesDerivative()) worker.activations.derivative.resize(model_.network.layers().size());
+    worker.candidate.assign(2, AlignedFloats(tileRows_ * mlp_.widestLayer()));
+    worker.derivative.resize(mlp_.storesDerivative() ? tileRows_ * mlp_.widestLayer() : 0);
+    worker.head.resize(tileRows_ * mlp_.outputWidth());
+    worker.headCotangent.resize(tileRows_ * mlp_.outputWidth());
     worker.newHead.resize(headSize);
     worker.oldHead.resize(headSize);
     worker.score.resize(2 * headSize);
   }
+  holdActivations(resources.memoryBudget);
 
-  mlp_.pack(parameters_, PackFor::forwardAndBackward, packed_);
+  mlp_.pack(parameters_, PackFor::forwardAndBackward, packed_, threads_);
   parallelFor(tileCount(), threads_, [&](size_t index, unsigned worker) {
     cacheTile(tileAt(index), scaling, rollout.observations, workers_[worker]);
   });
@@ -67,9 +64,38 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   }
 }
 
+// Of what the budget leaves beside all else that the problem needs, hidden activations get as many
+// tiles as go in.
+void CpuProblem::holdActivations(size_t memoryBudget) {
+  const auto& layers = model_.network.layers();
+  const size_t hiddenLayers = layers.size() - 1;
+  size_t hiddenFloats = 0;  // of a row
+  for (size_t l = 0; l < hiddenLayers; l++) hiddenFloats += hiddenWidth(layers[l].outputs);
+  if (mlp_.storesDerivative()) hiddenFloats *= 2;
+  const size_t needed = 0;
+  const size_t left = memoryBudget > needed ? memoryBudget - needed : 0;
+  const size_t tileBytes = sizeof(float) * tileRows_ * std::max<size_t>(hiddenFloats, 1);
+  heldRows_ = std::min(rows_, left / tileBytes * tileRows_);
+
+  inputs_.emplace_back(rows_ * mlp_.inputWidth());
+  for (size_t l = 0; l < hiddenLayers; l++) {
+    const size_t width = hiddenWidth(layers[l].outputs);
+    inputs_.emplace_back(heldRows_ * width);
+    if (mlp_.storesDerivative()) derivatives_.emplace_back(heldRows_ * width);
+  }
+  if (heldRows_ == rows_) return;
+  for (Worker& worker : workers_) {
+    for (size_t l = 0; l < hiddenLayers; l++) {
+      const size_t width = hiddenWidth(layers[l].outputs);
+      worker.recomputed.emplace_back(tileRows_ * width);
+      if (mlp_.storesDerivative()) worker.recomputed.emplace_back(tileRows_ * width);
+    }
+  }
+}
+
 CpuProblem::Tile CpuProblem::tileAt(size_t index) const {
-  const size_t firstRow = index * kTileRows;
-  return {firstRow, std::min(kTileRows, rows_ - firstRow)};
+  const size_t firstRow = index * tileRows_;
+  return {firstRow, std::min(tileRows_, rows_ - firstRow)};
 }
 
 const double* CpuProblem::action(size_t row) const {
@@ -81,24 +107,41 @@ const double* CpuProblem::logStd(std::span<const double> parameters) const {
 }
 
 void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
+  auto& [input, derivative] = worker.activations;
+  input[0] = rowMajor(inputs_[0].data() + tile.firstRow * mlp_.inputWidth(), mlp_.inputWidth());
   const auto& layers = model_.network.layers();
-  for (size_t l = 0; l < layers.size(); l++) {
-    worker.activations.input[l] = inputs_[l].data() + tile.firstRow * paddedWidth(layers[l].inputs);
-    if (mlp_.storesDerivative()) {
-      worker.activations.derivative[l] =
-          derivatives_[l].data() + tile.firstRow * paddedWidth(layers[l].outputs);
-    }
+  auto recomputed = worker.recomputed.begin();
+  const auto place = [&](AlignedFloats& held, size_t width) {
+    float* const data = isHeld(tile) ? held.data() + tile.firstRow * hiddenWidth(width)
+                                     : (recomputed++)->data();
+    return inPanels(data, tile.rows, width);
+  };
+  for (size_t l = 0; l + 1 < layers.size(); l++) {
+    input[l + 1] = place(inputs_[l + 1], layers[l].outputs);
+    if (mlp_.storesDerivative()) derivative[l] = place(derivatives_[l], layers[l].outputs);
+  }
+}
+
+void CpuProblem::pointToActivations(const Tile& tile, Worker& worker) {
+  pointToCache(tile, worker);
+  if (!isHeld(tile)) {
+    mlp_.forward(packed_, tile.rows, worker.activations, worker.head.data());
   }
 }
 
 // Observations from the cache; hidden layers of a candidate in two buffers by turns, since nothing
 // of them is needed behind the next layer.
 void CpuProblem::pointToCandidate(const Tile& tile, Worker& worker) {
-  worker.activations.input[0] = inputs_[0].data() + tile.firstRow * mlp_.inputWidth();
-  for (size_t l = 1; l < inputs_.size(); l++) {
-    worker.activations.input[l] = worker.candidate[l % 2].data();
+  auto& [input, derivative] = worker.activations;
+  input[0] = rowMajor(inputs_[0].data() + tile.firstRow * mlp_.inputWidth(), mlp_.inputWidth());
+  const auto& layers = model_.network.layers();
+  for (size_t l = 0; l + 1 < layers.size(); l++) {
+    const size_t width = layers[l].outputs;
+    input[l + 1] = inPanels(worker.candidate[l % 2].data(), tile.rows, width);
+    if (mlp_.storesDerivative()) {
+      derivative[l] = inPanels(worker.derivative.data(), tile.rows, width);
+    }
   }
-  for (float*& derivative : worker.activations.derivative) derivative = worker.derivative.data();
 }
 
 void CpuProblem::readOldHead(size_t row, Worker& worker) const {
@@ -113,7 +156,7 @@ void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
   const size_t headSize = distribution.headSize();
   pointToCache(tile, worker);
   scaling.apply(observations.subspan(tile.firstRow * size, tile.rows * size), tile.rows, size,
-                worker.activations.input[0], mlp_.inputWidth());
+                worker.activations.input[0].data, mlp_.inputWidth());
   mlp_.forward(packed_, tile.rows, worker.activations, worker.head.data());
 
   for (size_t i = 0; i < tile.rows; i++) {
@@ -134,32 +177,39 @@ void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
 }
 
 void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
+  const size_t networkSize = model_.network.parameterCount();
   meanOverBlocks(
-      result, tileCount(), static_cast<double>(rows_), blockSums_,
-      [&](size_t tile, Worker& worker, double* sum) { task(tileAt(tile), worker, sum); });
-  mlp_.restoreOrder(result, orderScratch_);
+      tileCount(), static_cast<double>(rows_), blockSums_,
+      [&](size_t tile, Worker& worker, double* sum, SumMode mode) {
+        if (mode == SumMode::overwrite) std::fill(sum + networkSize, sum + result.size(), 0.0);
+        task(tileAt(tile), worker, sum, mode);
+      },
+      [&](std::span<const double> part, size_t first) { mlp_.restoreOrder(part, first, result); });
 }
 
-void CpuProblem::meanOverBlocks(std::span<double> result, size_t tiles, double rows,
-                                std::vector<AlignedDoubles>& blockSums, NumberedTask task) {
-  const size_t blocks = std::min(blockSums.size(), blockCount(tiles, result.size()));
+void CpuProblem::meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,
+                                NumberedTask task, TakeMeans take) {
+  const size_t size = blockSums[0].size();
+  const size_t blocks = std::min(blockSums.size(), blockCount(tiles * tileRows_, tiles, size));
   parallelFor(blocks, threads_, [&](size_t block, unsigned worker) {
-    AlignedDoubles& sums = blockSums[block];
-    std::fill(sums.begin(), sums.end(), 0.0);
-    for (size_t tile = block * tiles / blocks; tile < (block + 1) * tiles / blocks; tile++) {
-      task(tile, workers_[worker], sums.data());
+    const size_t first = block * tiles / blocks;
+    for (size_t tile = first; tile < (block + 1) * tiles / blocks; tile++) {
+      task(tile, workers_[worker], blockSums[block].data(),
+           tile == first ? SumMode::overwrite : SumMode::add);
     }
   });
-  constexpr size_t kRange = 4096;
-  parallelFor((result.size() + kRange - 1) / kRange, threads_, [&](size_t range, unsigned) {
+  constexpr size_t kRange = 2048;
+  parallelFor((size + kRange - 1) / kRange, threads_, [&](size_t range, unsigned) {
     const size_t first = range * kRange;
-    const size_t last = std::min(result.size(), first + kRange);
-    std::copy(blockSums[0].begin() + first, blockSums[0].begin() + last, result.begin() + first);
+    const size_t count = std::min(size - first, kRange);
+    double total[kRange];
+    std::copy_n(blockSums[0].begin() + first, count, total);
     for (size_t block = 1; block < blocks; block++) {
-      const AlignedDoubles& sums = blockSums[block];
-      for (size_t i = first; i < last; i++) result[i] += sums[i];
+      const double* sums = blockSums[block].data() + first;
+      for (size_t i = 0; i < count; i++) total[i] += sums[i];
     }
-    for (size_t i = first; i < last; i++) result[i] /= rows;
+    for (size_t i = 0; i < count; i++) total[i] /= rows;
+    take({total, count}, first);
   });
 }
 

@@ -13,19 +13,23 @@ namespace trustregion::cpu {
 // Blocks that sums over rows are cut into: enough for many threads, few enough that adding them up
 // costs little and that their accumulators, `sumSize` numbers each, stay below 64 MB (but at least
 // 4).
-size_t blockCount(size_t tiles, size_t sumSize);
+size_t blockCount(size_t rows, size_t tiles, size_t sumSize);
 
 // A batch held for the CPU: scaled observations, activations and head metric of every row cached in
 // float32 at the expansion point.
 //
-// Rows are cut into tiles of kTileRows, and tiles into blocks of consecutive ones. A block is one
-// task: it sums its tiles in order into accumulators of its own, which are then added up in block
-// order. Tiles and blocks depend on the problem's size alone, so 1 and 64 threads give the same
-// bits. Fisher products allocate nothing.
+// Rows are cut into tiles of CpuMlp::tileRows, and tiles into blocks of consecutive ones. A block is
+// one task: it sums its tiles in order into accumulators of its own, which are then added up in
+// block order. Tiles and blocks depend on the problem's size alone, so 1 and 64 threads give the
+// same bits. Fisher products allocate nothing.
+//
+// Hidden activations are held for as many tiles as the memory budget leaves room for; those of the
+// others are computed again, by the same operations, whenever they are needed.
 class CpuProblem : public Problem {
  public:
   CpuProblem(const PolicyModel& model, const Kernels& kernels, std::span<const double> parameters,
-             const ObservationScaling& scaling, const RolloutView& rollout, unsigned threads);
+             const ObservationScaling& scaling, const RolloutView& rollout,
+             const Resources& resources);
 
   size_t parameterCount() const override { return model_.parameterCount(); }
   size_t rows() const override { return rows_; }
@@ -50,10 +54,11 @@ class CpuProblem : public Problem {
   // Scratch of one thread.
   struct Worker {
     TileScratch scratch;
-    TileActivations activations;           // pointers into the caches, or into `candidate`
+    TileActivations activations;           // pointers into caches, `recomputed` or `candidate`
+    std::vector<AlignedFloats> recomputed;  // activations of one tile that is not held
     std::vector<AlignedFloats> candidate;  // hidden activations of one tile, for evaluate
     AlignedFloats derivative;
-    AlignedFloats head;  // [kTileRows x outputWidth]
+    AlignedFloats head;  // [tileRows_ x outputWidth]
     AlignedFloats headCotangent;
     std::vector<double> newHead;
     std::vector<double> oldHead;
@@ -63,19 +68,27 @@ class CpuProblem : public Problem {
     std::vector<AlignedFloats> gatheredBuffers;
     std::vector<double> objectiveGradient;
   };
-  using TileTask = FunctionRef<void(const Tile& tile, Worker& worker, double* sum)>;
+  // The first tile of a block overwrites the network's sums.
+  using TileTask = FunctionRef<void(const Tile& tile, Worker& worker, double* sum, SumMode mode)>;
   // Which tile of a list of them, by number.
-  using NumberedTask = FunctionRef<void(size_t tile, Worker& worker, double* sum)>;
+  using NumberedTask =
+      FunctionRef<void(size_t tile, Worker& worker, double* sum, SumMode mode)>;
   using RowTask = FunctionRef<void(size_t row, size_t tile, Worker& worker)>;
 
-  size_t tileCount() const { return (rows_ + kTileRows - 1) / kTileRows; }
+  size_t tileCount() const { return (rows_ + tileRows_ - 1) / tileRows_; }
   Tile tileAt(size_t index) const;
+  // Activations of a tile at theta: where they are held, or else computed anew.
+  void pointToActivations(const Tile& tile, Worker& worker);
+  bool isHeld(const Tile& tile) const { return tile.firstRow + tile.rows <= heldRows_; }
   const double* action(size_t row) const;
   const double* logStd(std::span<const double> parameters) const;
   void pointToCache(const Tile& tile, Worker& worker);
+  void holdActivations(size_t memoryBudget);
   void pointToCandidate(const Tile& tile, Worker& worker);
   void cacheTile(const Tile& tile, const ObservationScaling& scaling, NumberSpan observations,
                  Worker& worker);
+  template <class Visit>
+  void forEachPiece(const Tile& range, Worker& worker, Visit&& visit);
   void readOldHead(size_t row, Worker& worker) const;
   void applyMetric(const Tile& tile, const float* headTangent, float* headCotangent) const;
   void gatherTile(std::span<const uint32_t> rows, const Tile& tile, Worker& worker);
@@ -84,22 +97,28 @@ class CpuProblem : public Problem {
   double logRatio(std::span<const double> parameters, size_t row, const Worker& worker) const;
   // result = mean over rows of what `task` adds to its sums.
   void meanOverTiles(std::span<double> result, TileTask task);
-  // result = what the tasks 0 ... tiles - 1 add to their sums, over `rows`. One accumulator of
-  // `blockSums` for each block.
-  void meanOverBlocks(std::span<double> result, size_t tiles, double rows,
-                      std::vector<AlignedDoubles>& blockSums, NumberedTask task);
+  // Sums what the tasks 0 ... tiles - 1 add, over `rows`, with an accumulator of `blockSums` for each
+  // block, and hands the means on piece by piece: take(part, first) gets the numbers first,
+  // first + 1, ...
+  using TakeMeans = FunctionRef<void(std::span<const double> part, size_t first)>;
+  void meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,
+                      NumberedTask task, TakeMeans take);
 
   PolicyModel model_;
   CpuMlp mlp_;
   std::vector<double> parameters_;
   RolloutCopy rollout_;
   size_t rows_;
+  size_t tileRows_;
+  size_t heldRows_ = 0;  // those of whole tiles
   unsigned threads_;
 
   std::vector<PackedLayer> packed_;
   std::vector<PackedLayer> packedDirection_;
   std::vector<PackedLayer> packedCandidate_;
-  std::vector<AlignedFloats> inputs_;       // [rows x padded width], what each layer reads
+  // What each layer reads: observations of all rows, row-major; hidden layers of those held, tile by
+  // tile.
+  std::vector<AlignedFloats> inputs_;
   std::vector<AlignedFloats> derivatives_;  // SiLU only
   AlignedFloats heads_;                     // [rows x outputs], dense
   AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
@@ -108,7 +127,6 @@ class CpuProblem : public Problem {
 
   std::vector<Worker> workers_;
   std::vector<AlignedDoubles> blockSums_;
-  std::vector<double> orderScratch_;
 };
 
 }  // namespace trustregion::cpu

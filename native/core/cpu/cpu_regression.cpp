@@ -9,17 +9,21 @@ CpuRegression::CpuRegression(const MlpLayout& layout, const Kernels& kernels, Nu
     : mlp_(layout, kernels),
       inputs_(targets.size() * mlp_.inputWidth()),
       targets_(targets.begin(), targets.end()),
-      scratch_(mlp_.makeScratch()),
-      orderScratch_(layout.parameterCount()),
+      scratch_(mlp_.makeScratch(kTileRows)),
+      sum_(layout.parameterCount()),
       head_(kTileRows * mlp_.outputWidth()),
       headCotangent_(kTileRows * mlp_.outputWidth()) {
   scaling.apply(inputs, targets.size(), layout.inputs(), inputs_.data(), mlp_.inputWidth());
   for (const LayerLayout& layer : layout.layers()) {
-    activations_.emplace_back(kTileRows * paddedWidth(layer.inputs));
-    tile_.input.push_back(activations_.back().data());
+    const bool isFirst = tile_.input.empty();
+    activations_.emplace_back(kTileRows *
+                              (isFirst ? mlp_.inputWidth() : hiddenWidth(layer.inputs)));
+    float* const data = activations_.back().data();
+    tile_.input.push_back(isFirst ? rowMajor(data, mlp_.inputWidth())
+                                  : inPanels(data, kTileRows, layer.inputs));
     if (mlp_.storesDerivative()) {
-      derivatives_.emplace_back(kTileRows * paddedWidth(layer.outputs));
-      tile_.derivative.push_back(derivatives_.back().data());
+      derivatives_.emplace_back(kTileRows * hiddenWidth(layer.outputs));
+      tile_.derivative.push_back(inPanels(derivatives_.back().data(), kTileRows, layer.outputs));
     }
   }
 }
@@ -27,7 +31,7 @@ CpuRegression::CpuRegression(const MlpLayout& layout, const Kernels& kernels, Nu
 double CpuRegression::lossGradient(std::span<const double> parameters,
                                    std::span<const uint32_t> rows, std::span<double> gradient) {
   mlp_.pack(parameters, PackFor::forwardAndBackward, packed_);
-  std::fill(gradient.begin(), gradient.end(), 0.0);
+  std::fill(sum_.begin(), sum_.end(), 0.0);
   const size_t inputWidth = mlp_.inputWidth();
   const size_t outputWidth = mlp_.outputWidth();
   double loss = 0;
@@ -35,7 +39,7 @@ double CpuRegression::lossGradient(std::span<const double> parameters,
     const size_t count = std::min(kTileRows, rows.size() - first);
     for (size_t i = 0; i < count; i++) {
       std::copy_n(inputs_.data() + rows[first + i] * inputWidth, inputWidth,
-                  tile_.input[0] + i * inputWidth);
+                  tile_.input[0].data + i * inputWidth);
     }
     mlp_.forward(packed_, count, tile_, head_.data());
     for (size_t i = 0; i < count; i++) {
@@ -44,9 +48,9 @@ double CpuRegression::lossGradient(std::span<const double> parameters,
       headCotangent_[i * outputWidth] = static_cast<float>(error);
       loss += 0.5 * error * error;
     }
-    mlp_.backward(packed_, count, tile_, headCotangent_.data(), scratch_, gradient.data());
+    mlp_.backward(packed_, count, tile_, headCotangent_.data(), scratch_, sum_.data());
   }
-  mlp_.restoreOrder(gradient, orderScratch_);
+  mlp_.restoreOrder(sum_, 0, gradient);
   const double count = static_cast<double>(rows.size());
   for (double& value : gradient) value /= count;
   return loss / count;

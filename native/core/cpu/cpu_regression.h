@@ -24,7 +24,7 @@ class CpuRegression : public RegressionProblem {
   TileActivations tile_;
   std::vector<AlignedFloats> activations_;  // of one tile, for each layer's input
   std::vector<AlignedFloats> derivatives_;
-  std::vector<double> orderScratch_;
+  std::vector<double> sum_;
   AlignedFloats head_;
   AlignedFloats headCotangent_;
 };

@@ -5,7 +5,8 @@
 //
 // The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
 // multiplyAdd(a, b, c) = a b + c, broadcastPair(from) = from[0], from[1], from[0], ...,
-// kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide) and kPairRows.
+// kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide), kPairRows,
+// kMostSteps (the longest sum that is made in one go) and kStepsAtOnce (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
@@ -63,7 +64,7 @@ inline Vec logisticSigmoid(Vec x) {
   return x != x ? x : result;
 }
 
-// One register block of a product: kRows x kVectors accumulators, one broadcast of a for kVectors
+// Adds kRows x kVectors products to as many accumulators, one broadcast of a for kVectors
 // multiply-adds. Every element is one chain of multiply-adds over t in order, however the block is
 // shaped, so the result does not depend on where block edges fall.
 //
@@ -71,7 +72,7 @@ inline Vec logisticSigmoid(Vec x) {
 // too late to keep the sums in registers, and carries them through memory before and after each
 // product (64 x 64: 87 % of the multiply-add peak instead of 97 %).
 template <size_t kRows, size_t kVectors>
-inline void accumulateBlock(size_t inner, const float* a, size_t aRow, size_t aInner,
+TRUSTREGION_ALWAYS_INLINE void accumulateBlock(size_t inner, const float* a, size_t aRow, size_t aInner,
                             const float* b, size_t bRow, Vec (&sums)[kRows][kVectors]) {
   for (size_t t = 0; t < inner; t++) {
     Vec bVectors[kVectors];
@@ -88,6 +89,9 @@ inline void accumulateBlock(size_t inner, const float* a, size_t aRow, size_t aI
   }
 }
 
+constexpr size_t kBlockColumns = kMaxVectors * kLanes;
+static_assert(kPanelColumns % kBlockColumns == 0, "a block lies in one panel");
+
 // What a sum is multiplied by. `h` is phi, or the stored derivative.
 template <Derivative kDerivative>
 inline Vec slope(Vec h) {
@@ -96,42 +100,81 @@ inline Vec slope(Vec h) {
   return h;
 }
 
-template <size_t kRows, size_t kVectors>
-inline void accumulate(const Factors& f, size_t row, size_t column, Vec (&sums)[kRows][kVectors]) {
-  accumulateBlock<kRows, kVectors>(f.inner, f.a + row * f.aRow, f.aRow, f.aInner, f.b + column,
-                                   f.bRow, sums);
+// Steps of a sum: `count` of them from the start of one of a's panels; b those of one block.
+struct Steps {
+  size_t count;
+  const float* a;
+  size_t aRow;
+  size_t aPanel;
+  const float* b;
+};
+
+// kIsShort: no more steps than one of a's panels has. A loop around the loop, even of one turn, is
+// mispredicted, and costs sums of 17 steps a tenth of their time.
+template <bool kIsShort, size_t kRows, size_t kVectors>
+TRUSTREGION_ALWAYS_INLINE void accumulate(const Steps& steps, size_t row, size_t bRow,
+                                          Vec (&sums)[kRows][kVectors]) {
+  const float* a = steps.a + row * steps.aRow;
+  const float* b = steps.b;
+  if constexpr (kIsShort) {
+    accumulateBlock<kRows, kVectors>(steps.count, a, steps.aRow, 1, b, bRow, sums);
+    return;
+  }
+  for (size_t left = steps.count; left > 0;) {
+    const size_t count = left < kPanelColumns ? left : kPanelColumns;
+    accumulateBlock<kRows, kVectors>(count, a, steps.aRow, 1, b, bRow, sums);
+    a += steps.aPanel;
+    b += count * bRow;
+    left -= count;
+  }
 }
 
-template <Derivative kDerivative>
-struct ProductBlock {
+// At most kBlockColumns columns of a product, or some of its steps: what `init` holds (one row
+// repeated if initRow is 0; nothing: zeros), then the steps, then the derivative.
+struct BlockProduct {
+  Steps first;
+  Steps second;
+  size_t bRow;
+  const float* init;
+  size_t initRow;
+  float* c;
+  size_t cRow;
+  const float* h;     // rows as far apart as those of c, here and below
+  const float* next;  // what to prefetch
+};
+
+template <Derivative kDerivative, bool kIsShort>
+struct ProductRows {
   template <size_t kRows, size_t kVectors>
-  static void run(const Product& p, size_t row, size_t column) {
+  static void run(const BlockProduct& p, size_t row) {
     Vec sums[kRows][kVectors] = {};
     if (p.init != nullptr) {
 #pragma GCC unroll 16
       for (size_t i = 0; i < kRows; i++) {
 #pragma GCC unroll 16
         for (size_t v = 0; v < kVectors; v++) {
-          sums[i][v] = load(p.init + (row + i) * p.initRow + column + v * kLanes);
+          sums[i][v] = load(p.init + (row + i) * p.initRow + v * kLanes);
         }
       }
     }
-    accumulate(p.first, row, column, sums);
-    accumulate(p.second, row, column, sums);
-    float* c = p.c + row * p.cRow + column;
-    const float* h = kDerivative == Derivative::none ? nullptr : p.h + row * p.cRow + column;
+    accumulate<kIsShort>(p.first, row, p.bRow, sums);
+    accumulate<kIsShort>(p.second, row, p.bRow, sums);
+    // A copy: a store through a vector may change anything, so the compiler would read p again.
     const size_t cRow = p.cRow;
+    float* c = p.c + row * cRow;
+    const float* h = kDerivative == Derivative::none ? nullptr : p.h + row * cRow;
 #pragma GCC unroll 16
     for (size_t i = 0; i < kRows; i++) {
 #pragma GCC unroll 16
       for (size_t v = 0; v < kVectors; v++) {
         const size_t at = i * cRow + v * kLanes;
         if constexpr (kDerivative != Derivative::none) {
-          // The next tile's h lies behind this one's; asked for one by one among the arithmetic, to
-          // the second cache level (50,000 rows: 0.76 to 0.79 of the peak; to the first level,
-          // 2,048 rows lose 0.08). An address behind the last tile is harmless: a prefetch cannot
-          // fault.
-          __builtin_prefetch(h + p.rows * cRow + at, 0, 2);
+          // What the next tile needs is asked for one vector at a time among the arithmetic, to the
+          // second cache level (50,000 rows: 0.76 to 0.79 of the peak; to the first level, 2,048
+          // rows lose 0.08). An address behind the last tile is harmless: a prefetch cannot fault.
+          // p.next is read again behind each store, on purpose: it keeps the compiler from
+          // asking for all vectors at once, which costs 0.02 of the peak.
+          __builtin_prefetch(p.next + row * cRow + at, 0, 2);
           sums[i][v] *= slope<kDerivative>(load(h + at));
         }
         store(c + at, sums[i][v]);
@@ -140,90 +183,85 @@ struct ProductBlock {
   }
 };
 
-// kRows rows of a narrow product: lanes 2j and 2j + 1 sum the even and the odd steps of column j.
-template <size_t kRows>
-inline void multiplyPairsBlock(const Product& p, size_t row) {
-  Vec sums[kRows] = {};
-  const Factors* const factors[] = {&p.first, &p.second};
-  for (const Factors* f : factors) {
-    const float* a = f->a + row * f->aRow;
-    size_t t = 0;
-    for (; t + 2 <= f->inner; t += 2) {
-      const Vec b = load(f->b + t / 2 * kLanes);
-#pragma GCC unroll 16
-      for (size_t i = 0; i < kRows; i++) {
-        sums[i] = multiplyAdd(broadcastPair(a + i * f->aRow + t), b, sums[i]);
-      }
-    }
-    if (t == f->inner) continue;
-    const Vec b = load(f->b + t / 2 * kLanes);
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kRows; i++) {
-      const float last[2] = {a[i * f->aRow + t], 0};
-      sums[i] = multiplyAdd(broadcastPair(last), b, sums[i]);
-    }
-  }
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kRows; i++) {
-    const float* pairs = reinterpret_cast<const float*>(&sums[i]);
-    const float* init = p.init == nullptr ? nullptr : p.init + (row + i) * p.initRow;
-    float* c = p.c + (row + i) * p.cRow;
-    for (size_t j = 0; j < p.columns; j++) {
-      c[j] = (init == nullptr ? 0.0f : init[j]) + (pairs[2 * j] + pairs[2 * j + 1]);
-    }
-  }
-}
-
-struct GradientBlock {
-  template <size_t kRows, size_t kVectors>
-  static void run(const GradientSum& g, size_t row, size_t column) {
-    Vec sums[kRows][kVectors] = {};
-    accumulateBlock<kRows, kVectors>(g.rows, g.u + row, 1, g.uRow, g.x + column, g.xRow, sums);
-    constexpr size_t kWidth = kVectors * kLanes;
-    const size_t width = g.inputs - column < kWidth ? g.inputs - column : kWidth;
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kRows; i++) {
-      double* to = g.sum + (row + i) * g.inputs + column;
-      alignas(sizeof(Vec)) float from[kWidth];
-#pragma GCC unroll 16
-      for (size_t v = 0; v < kVectors; v++) store(from + v * kLanes, sums[i][v]);
-      if (width == kWidth) {  // a constant number of times: vectors
-        for (size_t j = 0; j < kWidth; j++) to[j] += static_cast<double>(from[j]);
-      } else {
-        for (size_t j = 0; j < width; j++) to[j] += static_cast<double>(from[j]);
-      }
-    }
-  }
-};
-
-// Covers `rows` x `columns` with blocks of kBlockRows[v] x v vectors, then with smaller ones: what
-// is left of the rows in one block where blocks are as wide as they get (17 rows = 6 + 6 + 5),
-// since blocks of few rows have too few sums to hide the latency of a multiply-add.
-template <class Block, size_t kVectors, size_t kRows, class Arguments>
-inline void runRows(const Arguments& arguments, size_t row, size_t rows, size_t column) {
+// Runs over `rows` in blocks of kRows, then what is left of them in one block where blocks are as
+// wide as they get (17 rows = 6 + 6 + 5), since blocks of few rows have too few sums to hide the
+// latency of a multiply-add.
+template <class Rows, size_t kVectors, size_t kRows, class Arguments>
+inline void runRows(const Arguments& arguments, size_t row, size_t rows) {
   for (; row + kRows <= rows; row += kRows) {
-    Block::template run<kRows, kVectors>(arguments, row, column);
+    Rows::template run<kRows, kVectors>(arguments, row);
   }
   if constexpr (kRows > 1) {
     constexpr size_t kFewer = kVectors == kMaxVectors ? kRows - 1 : kRows / 2;
-    if (row < rows) runRows<Block, kVectors, kFewer>(arguments, row, rows, column);
+    if (row < rows) runRows<Rows, kVectors, kFewer>(arguments, row, rows);
   }
 }
 
-template <class Block, size_t kVectors, class Arguments>
-inline void runBlocks(const Arguments& arguments, size_t rows, size_t columns, size_t column = 0) {
-  // A last vector may hang over `columns`: rows are padded to kRowAlignment.
-  for (; column + (kVectors - 1) * kLanes < columns; column += kVectors * kLanes) {
-    runRows<Block, kVectors, kBlockRows[kVectors]>(arguments, 0, rows, column);
-  }
+// The same with as many vectors as `columns`, at most a block, take; the last may hang over.
+template <class Rows, size_t kVectors = kMaxVectors, class Arguments>
+inline void runBlock(const Arguments& arguments, size_t rows, size_t columns) {
   if constexpr (kVectors > 1) {
-    if (column < columns) runBlocks<Block, kVectors - 1>(arguments, rows, columns, column);
+    if (columns <= (kVectors - 1) * kLanes) {
+      return runBlock<Rows, kVectors - 1>(arguments, rows, columns);
+    }
+  }
+  runRows<Rows, kVectors, kBlockRows[kVectors]>(arguments, 0, rows);
+}
+
+// Steps `from` and `count` behind it of the block that starts at `column`.
+inline Steps stepsOf(const Factors& f, size_t column, size_t bRow, size_t from, size_t count) {
+  return {count, f.a.data + from / kPanelColumns * f.a.panel, f.a.row, f.a.panel,
+          f.b + column * f.inner + from * bRow};
+}
+
+template <Derivative kDerivative>
+void multiplyBlock(const Product& p, size_t column) {
+  const size_t columns = p.columns - column < kBlockColumns ? p.columns - column : kBlockColumns;
+  const size_t padded = paddedWidth(p.columns) - column;
+  const size_t panel = column / kPanelColumns;
+  const size_t offset = column % kPanelColumns;
+  BlockProduct block;
+  block.bRow = padded < kBlockColumns ? padded : kBlockColumns;
+  block.init = p.bias == nullptr ? nullptr : p.bias + column;
+  block.initRow = 0;
+  block.c = p.c.data + panel * p.c.panel + offset;
+  block.cRow = p.c.row;
+  block.h = p.h.data == nullptr ? nullptr : p.h.data + panel * p.h.panel + offset;
+  block.next = p.next + panel * p.h.panel + offset;
+  if (p.first.inner + p.second.inner <= kMostSteps) {
+    block.first = stepsOf(p.first, column, block.bRow, 0, p.first.inner);
+    block.second = stepsOf(p.second, column, block.bRow, 0, p.second.inner);
+    if (p.first.inner <= kPanelColumns && p.second.inner <= kPanelColumns) {
+      return runBlock<ProductRows<kDerivative, true>>(block, p.rows, columns);
+    }
+    return runBlock<ProductRows<kDerivative, false>>(block, p.rows, columns);
+  }
+  // A long sum goes step by step, so that what all rows read of b stays in cache; between two steps
+  // the sums wait in c, which changes no bit.
+  block.second = {};
+  const Factors* const factors[] = {&p.first, &p.second};
+  const Factors* const last = factors[p.second.inner > 0 ? 1 : 0];
+  for (const Factors* f : factors) {
+    for (size_t from = 0; from < f->inner; from += kStepsAtOnce) {
+      const size_t left = f->inner - from;
+      const size_t count = left < kStepsAtOnce ? left : kStepsAtOnce;
+      block.first = stepsOf(*f, column, block.bRow, from, count);
+      if (f == last && left == count) {
+        runBlock<ProductRows<kDerivative, false>>(block, p.rows, columns);
+      } else {
+        runBlock<ProductRows<Derivative::none, false>>(block, p.rows, columns);
+      }
+      block.init = block.c;
+      block.initRow = block.cRow;
+    }
   }
 }
 
 template <Derivative kDerivative>
 void multiplyAll(const Product& product) {
-  runBlocks<ProductBlock<kDerivative>, kMaxVectors>(product, product.rows, product.columns);
+  for (size_t column = 0; column < product.columns; column += kBlockColumns) {
+    multiplyBlock<kDerivative>(product, column);
+  }
 }
 
 void multiply(const Product& product) {
@@ -239,20 +277,185 @@ void multiply(const Product& product) {
   }
 }
 
+// Steps of a pair of factors in pairs: lanes 2j and 2j + 1 sum the even and the odd ones of column
+// j. `count` is even but at the very end.
+template <size_t kRows>
+TRUSTREGION_ALWAYS_INLINE void accumulatePairs(size_t count, const float* a, size_t aRow, const float* b,
+                            Vec (&sums)[kRows]) {
+  size_t t = 0;
+  for (; t + 2 <= count; t += 2) {
+    const Vec bVector = load(b + t / 2 * kLanes);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kRows; i++) {
+      sums[i] = multiplyAdd(broadcastPair(a + i * aRow + t), bVector, sums[i]);
+    }
+  }
+  if (t == count) return;
+  const Vec bVector = load(b + t / 2 * kLanes);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kRows; i++) {
+    const float last[2] = {a[i * aRow + t], 0};
+    sums[i] = multiplyAdd(broadcastPair(last), bVector, sums[i]);
+  }
+}
+
+// kRows rows of a narrow product.
+template <size_t kRows>
+inline void multiplyPairsRows(const Product& p, size_t row) {
+  Vec sums[kRows] = {};
+  const Factors* const factors[] = {&p.first, &p.second};
+  for (const Factors* f : factors) {
+    const float* a = f->a.data + row * f->a.row;
+    const float* b = f->b;
+    size_t left = f->inner;
+    for (; left > kPanelColumns; left -= kPanelColumns) {
+      accumulatePairs<kRows>(kPanelColumns, a, f->a.row, b, sums);
+      a += f->a.panel;
+      b += kPanelColumns / 2 * kLanes;
+    }
+    accumulatePairs<kRows>(left, a, f->a.row, b, sums);
+  }
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kRows; i++) {
+    const float* pairs = reinterpret_cast<const float*>(&sums[i]);
+    float* c = p.c.data + (row + i) * p.c.row;
+    for (size_t j = 0; j < p.columns; j++) {
+      c[j] = (p.bias == nullptr ? 0.0f : p.bias[j]) + (pairs[2 * j] + pairs[2 * j + 1]);
+    }
+  }
+}
+
 void multiplyPairs(const Product& product) {
   constexpr size_t kRows = kPairRows;
   size_t row = 0;
-  for (; row + kRows <= product.rows; row += kRows) multiplyPairsBlock<kRows>(product, row);
-  for (; row < product.rows; row++) multiplyPairsBlock<1>(product, row);
+  for (; row + kRows <= product.rows; row += kRows) multiplyPairsRows<kRows>(product, row);
+  for (; row < product.rows; row++) multiplyPairsRows<1>(product, row);
 }
 
-void addGradient(const GradientSum& gradient) {
-  runBlocks<GradientBlock, kMaxVectors>(gradient, gradient.outputs, gradient.inputs);
+// kRows rows of a product of one column: lane l sums the steps l, l + kLanes, ...
+template <size_t kRows>
+inline void multiplyColumnRows(const Product& p, size_t row) {
+  Vec sums[kRows] = {};
+  const Factors* const factors[] = {&p.first, &p.second};
+  for (const Factors* f : factors) {
+    const float* a = f->a.data + row * f->a.row;
+    const float* b = f->b;
+    const size_t aRow = f->a.row;
+    for (size_t left = f->inner; left > 0; a += f->a.panel, b += kPanelColumns) {
+      const size_t count = left < kPanelColumns ? left : kPanelColumns;
+      left -= count;
+      size_t t = 0;
+      for (; t + kLanes <= count; t += kLanes) {
+        const Vec bVector = load(b + t);
+#pragma GCC unroll 16
+        for (size_t i = 0; i < kRows; i++) {
+          sums[i] = multiplyAdd(load(a + i * aRow + t), bVector, sums[i]);
+        }
+      }
+      if (t == count) continue;
+      for (size_t i = 0; i < kRows; i++) {  // what lies behind the last step may be anything
+        alignas(sizeof(Vec)) float last[kLanes] = {};
+        for (size_t lane = 0; t + lane < count; lane++) last[lane] = a[i * aRow + t + lane];
+        sums[i] = multiplyAdd(load(last), load(b + t), sums[i]);
+      }
+    }
+  }
+  const float bias = p.bias == nullptr ? 0.0f : p.bias[0];
+  for (size_t i = 0; i < kRows; i++) {
+    alignas(sizeof(Vec)) float lanes[kLanes];
+    store(lanes, sums[i]);
+    for (size_t half = kLanes / 2; half > 0; half /= 2) {
+      for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
+    }
+    p.c.data[(row + i) * p.c.row] = bias + lanes[0];
+  }
 }
 
-void addColumnSums(size_t rows, size_t outputs, const float* u, size_t uRow, double* sum) {
+void multiplyColumn(const Product& product) {
+  constexpr size_t kRows = 8;
+  size_t row = 0;
+  for (; row + kRows <= product.rows; row += kRows) multiplyColumnRows<kRows>(product, row);
+  for (; row < product.rows; row++) multiplyColumnRows<1>(product, row);
+}
+
+// A block of columns of a gradient, for one of u's panels.
+struct BlockGradient {
+  size_t rows;
+  const float* u;
+  size_t uRow;
+  const float* x;
+  size_t xRow;
+  double* sum;
+  size_t sumRow;
+  size_t columns;
+};
+
+// to += from, or to = from.
+template <SumMode kMode>
+inline void addTo(double* to, const float* from, size_t count) {
+  for (size_t j = 0; j < count; j++) {
+    const auto value = static_cast<double>(from[j]);
+    to[j] = kMode == SumMode::add ? to[j] + value : value;
+  }
+}
+
+template <SumMode kMode>
+struct GradientRows {
+  template <size_t kRows, size_t kVectors>
+  static void run(const BlockGradient& g, size_t row) {
+    Vec sums[kRows][kVectors] = {};
+    accumulateBlock<kRows, kVectors>(g.rows, g.u + row, 1, g.uRow, g.x, g.xRow, sums);
+    constexpr size_t kWidth = kVectors * kLanes;
+    const size_t width = g.columns;
+    const size_t sumRow = g.sumRow;
+    double* to = g.sum + row * sumRow;
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kRows; i++, to += sumRow) {
+      alignas(sizeof(Vec)) float from[kWidth];
+#pragma GCC unroll 16
+      for (size_t v = 0; v < kVectors; v++) store(from + v * kLanes, sums[i][v]);
+      if (width == kWidth) {  // a constant number of times: vectors
+        addTo<kMode>(to, from, kWidth);
+      } else {
+        addTo<kMode>(to, from, width);
+      }
+    }
+  }
+};
+
+void addGradient(const GradientSum& g) {
+  for (size_t panel = 0; panel * kPanelColumns < g.inputs; panel++) {
+    const size_t firstColumn = panel * kPanelColumns;
+    const size_t left = g.inputs - firstColumn;
+    const size_t width = left < kPanelColumns ? left : kPanelColumns;
+    for (size_t firstOutput = 0; firstOutput < g.outputs; firstOutput += kPanelColumns) {
+      const size_t outputsLeft = g.outputs - firstOutput;
+      const size_t outputs = outputsLeft < kPanelColumns ? outputsLeft : kPanelColumns;
+      for (size_t column = 0; column < width; column += kBlockColumns) {
+        const size_t columnsLeft = width - column;
+        const size_t columns = columnsLeft < kBlockColumns ? columnsLeft : kBlockColumns;
+        const BlockGradient block{
+            g.rows,
+            g.u.data + firstOutput / kPanelColumns * g.u.panel,
+            g.u.row,
+            g.x.data + panel * g.x.panel + column,
+            g.x.row,
+            g.sum + firstColumn * g.outputs + firstOutput * width + column,
+            width,
+            columns};
+        if (g.mode == SumMode::add) {
+          runBlock<GradientRows<SumMode::add>>(block, outputs, columns);
+        } else {
+          runBlock<GradientRows<SumMode::overwrite>>(block, outputs, columns);
+        }
+      }
+    }
+  }
+}
+
+void addColumnSums(size_t rows, size_t outputs, ConstMatrix u, double* sum, SumMode mode) {
   const float one = 1;  // column sums are a gradient with respect to a constant input
-  addGradient({1, outputs, rows, &one, 0, u, uRow, sum});
+  addGradient({1, outputs, rows, {&one, 0}, u, sum, mode});
 }
 
 void activate(Activation activation, size_t count, float* z, float* derivative) {
@@ -281,5 +484,5 @@ void multiplyElements(size_t count, const float* a, const float* b, float* out) 
   for (size_t i = 0; i < count; i += kLanes) store(out + i, load(a + i) * load(b + i));
 }
 
-const Kernels kKernels = {kLanes,        multiply, multiplyPairs,   addGradient,
-                          addColumnSums, activate, multiplyElements};
+const Kernels kKernels = {kLanes,      kBlockColumns, multiply, multiplyPairs,   multiplyColumn,
+                          addGradient, addColumnSums, activate, multiplyElements};

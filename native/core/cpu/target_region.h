@@ -17,3 +17,6 @@
 #else
 #error "no target regions: build with GCC or Clang (on Windows, clang-cl)"
 #endif
+
+// For what must be part of its caller, so that sums stay in registers.
+#define TRUSTREGION_ALWAYS_INLINE inline __attribute__((always_inline))
