@@ -36,8 +36,8 @@ export interface PolicyState<A extends ActionSpace = ActionSpace> {
  * The file's bytes. The same state gives the same bytes.
  */
 export function encodePolicy({ options, parameters, normalizer }: PolicyState): Uint8Array {
-  // How many threads to use is a matter of the machine, not of the policy.
-  const { threads: _, ...config } = options;
+  // How many threads and bytes to use is a matter of the machine, not of the policy.
+  const { threads: _, memoryBudget: __, ...config } = options;
   const file = {
     tensors: new Map([
       // 8 bytes per element first, for alignment

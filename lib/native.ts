@@ -28,6 +28,8 @@ export interface NativePolicyConfig {
   /** 0 for the default. */
   readonly threads: number;
   readonly observationClip: number;
+  /** Bytes. */
+  readonly memoryBudget: number;
 }
 
 export interface NativeNormalizerState {

@@ -115,4 +115,4 @@ export interface ObjectiveValue {
 /**
  * Where a loaded policy runs; by default as it was saved, on the default number of threads.
  */
-export type MachineOptions = Pick<PolicyOptions, 'backend' | 'threads'>;
+export type MachineOptions = Pick<PolicyOptions, 'backend' | 'threads' | 'memoryBudget'>;

@@ -279,7 +279,7 @@ export class Policy<A extends ActionSpace = ActionSpace> extends PolicyCompariso
         `bytes must be a Uint8Array, got ${describe(bytes)}`,
       );
     }
-    rejectUnknownOptions(machine, ['backend', 'threads'], 'machine options');
+    rejectUnknownOptions(machine, ['backend', 'threads', 'memoryBudget'], 'machine options');
     const { options, parameters, normalizer } = decodePolicy(bytes);
     const policy = new Policy({ ...options, ...machine });
     const native = openPolicy(policy);

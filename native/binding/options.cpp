@@ -24,6 +24,7 @@ PolicyConfig readPolicyConfig(napi_env env, napi_value object) {
   config.backend = options.text("backend");
   config.threads = static_cast<unsigned>(options.count("threads", 0, kMaxThreads));
   config.observationClip = options.number("observationClip");
+  config.memoryBudget = options.count("memoryBudget", 0, kMaxSafeInteger);
   return config;
 }
 

@@ -43,6 +43,7 @@ Policy::Policy(const PolicyConfig& config)
     : model_(makeModel(config)),
       backend_(&findBackend(config.backend)),
       threads_(config.threads == 0 ? defaultThreads() : config.threads),
+      memoryBudget_(config.memoryBudget),
       normalizer_(config.observationSize, config.observationClip),
       sampling_(config.seed, kSamplingStream) {
   std::vector<double> parameters(model_.parameterCount(), config.initialLogStd);
@@ -159,7 +160,8 @@ void Policy::entropy(NumberSpan observations, double* out) {
 
 std::unique_ptr<Problem> Policy::makeProblem(const PolicySnapshot& snapshot,
                                              const RolloutView& rollout) const {
-  return backend_->makeProblem(model_, snapshot.parameters, snapshot.scaling, rollout, threads_);
+  return backend_->makeProblem(model_, snapshot.parameters, snapshot.scaling, rollout,
+                               {threads_, memoryBudget_});
 }
 
 namespace {

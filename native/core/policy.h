@@ -23,8 +23,9 @@ struct PolicyConfig {
   double initialLogStd = 0;
   double outputGain = 0.01;
   uint64_t seed = 0;
-  std::string backend;   // "" as findBackend says
-  unsigned threads = 0;  // 0: the process-wide default
+  std::string backend;                                    // "" as findBackend says
+  unsigned threads = 0;                                   // 0: the process-wide default
+  size_t memoryBudget = Resources::kDefaultMemoryBudget;  // bytes, of each problem
   double observationClip = 10;
 };
 
@@ -106,6 +107,7 @@ class Policy {
   PolicyModel model_;
   const Backend* backend_;
   unsigned threads_;
+  size_t memoryBudget_;
   RunningNormalizer normalizer_;
   Random sampling_;
   std::shared_ptr<const PolicySnapshot> snapshot_;

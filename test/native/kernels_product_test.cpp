@@ -231,11 +231,11 @@ const bool kMultiplyAdded = addCaseForEachTarget("multiply", [](const Kernels& k
       for (const size_t inner : kInner) {
         if (inner > 64 && rows > 33) continue;  // what is long is seen with few rows
         const size_t secondInner = turn % 5 < 2 ? 0 : kInner[turn % kInner.size()];
-        checkProduct(kernels,
-                     {rows, width, inner, secondInner,
-                      turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels, turn % 2 == 0,
-                      kDerivatives[turn / 4 % 4]},
-                     Form::blocks, random);
+        checkProduct(
+            kernels,
+            {rows, width, inner, secondInner, turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels,
+             turn % 2 == 0, kDerivatives[turn / 4 % 4]},
+            Form::blocks, random);
         turn++;
       }
     }
@@ -274,8 +274,8 @@ const bool kNotFiniteAdded =
       constexpr size_t kInnerSize = 3;
       Random random(6);
       for (const cpu::Derivative derivative : kDerivatives) {
-        const ProductCase test{kAllRows, kColumns, kInnerSize, 0, Layout::rowMajor,
-                               false,    derivative};
+        const ProductCase test{kAllRows,         kColumns, kInnerSize, 0,
+                               Layout::rowMajor, false,    derivative};
         const Context context(describe(test));
         FactorNumbers numbers(test, kInnerSize, random);
         GuardedMatrix h(kAllRows, kColumns, test.layout);
@@ -313,8 +313,8 @@ const bool kBlocksAdded =
       constexpr size_t kAllRows = 41;
       constexpr size_t kColumns = 208;
       for (const size_t inner : {65, 700}) {
-        const ProductCase test{kAllRows, kColumns, inner, 17, Layout::inPanels, true,
-                               cpu::Derivative::tanh};
+        const ProductCase test{
+            kAllRows, kColumns, inner, 17, Layout::inPanels, true, cpu::Derivative::tanh};
         Random random(2);
         FactorNumbers first(test, test.inner, random);
         FactorNumbers second(test, test.secondInner, random);

@@ -107,7 +107,8 @@ void CpuProblem::empiricalFisherProduct(std::span<const double> vector, std::spa
   });
 }
 
-// Calls visit(piece) for the rows of a range, cut where tiles end, with the activations of the piece.
+// Calls visit(piece) for the rows of a range, cut where tiles end, with the activations of the
+// piece.
 template <class Visit>
 void CpuProblem::forEachPiece(const Tile& range, Worker& worker, Visit&& visit) {
   const size_t end = range.firstRow + range.rows;
@@ -156,8 +157,8 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
         for (size_t i = 0; i < piece.rows; i++) {
           readOldHead(piece.firstRow + i, worker);
           kroneckerSigns(sampling, piece.firstRow + i, probe, signs);
-          distribution.metricFactorProduct(worker.oldHead.data(), logStd(parameters_),
-                                           signs.data(), product);
+          distribution.metricFactorProduct(worker.oldHead.data(), logStd(parameters_), signs.data(),
+                                           product);
           std::transform(product, product + headSize,
                          worker.headCotangent.data() + i * mlp_.outputWidth(),
                          [](double value) { return static_cast<float>(value); });

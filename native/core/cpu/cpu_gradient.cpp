@@ -55,8 +55,8 @@ void CpuProblem::gatherTile(std::span<const uint32_t> rows, const Tile& tile, Wo
         inPanels(worker.gatheredBuffers[l].data(), tile.rows, layers[l].inputs);
   }
   for (size_t l = 0; l < derivatives_.size(); l++) {
-    worker.gathered.derivative[l] = inPanels(worker.gatheredBuffers[inputs_.size() + l].data(),
-                                             tile.rows, layers[l].outputs);
+    worker.gathered.derivative[l] =
+        inPanels(worker.gatheredBuffers[inputs_.size() + l].data(), tile.rows, layers[l].outputs);
   }
   const size_t width = mlp_.inputWidth();
   if (rows.empty()) {
@@ -82,43 +82,44 @@ ObjectiveValue CpuProblem::objectiveGradient(std::span<const double> parameters,
   const size_t tiles = (count + tileRows_ - 1) / tileRows_;
   mlp_.pack(parameters, PackFor::forwardAndBackward, packedCandidate_, threads_);
   std::vector<ObjectiveValue> values(tiles);
-  meanOverBlocks(tiles, static_cast<double>(count), blockSums_,
-                 [&](size_t index, Worker& worker, double* sum, SumMode mode) {
-                   if (mode == SumMode::overwrite) {
-                     std::fill_n(sum + model_.logStdOffset(), logStdSize, 0.0);
-                   }
-                   const size_t firstRow = index * tileRows_;
-                   const Tile tile{firstRow, std::min(tileRows_, count - firstRow)};
-                   gatherTile(rows, tile, worker);
-                   mlp_.forward(packedCandidate_, tile.rows, worker.gathered, worker.head.data());
-                   worker.objectiveGradient.resize(2 * (headSize + logStdSize));
-                   double* headGradient = worker.objectiveGradient.data();
-                   double* logStdGradient = headGradient + headSize;
-                   double* scratch = logStdGradient + logStdSize;
-                   for (size_t i = 0; i < tile.rows; i++) {
-                     const size_t row = rows.empty() ? firstRow + i : rows[firstRow + i];
-                     readOldHead(row, worker);
-                     std::copy_n(worker.head.data() + i * mlp_.outputWidth(), headSize,
-                                 worker.newHead.begin());
-                     const ObjectiveRow objectiveRow{
-                         worker.oldHead.data(),   logStd(parameters_), worker.newHead.data(),
-                         logStd(parameters),      action(row),         oldLogProbability_[row],
-                         rollout_.advantages[row]};
-                     values[index].add(objectiveOfRow(distribution, objective, objectiveRow,
-                                                      headGradient, logStdGradient, scratch));
-                     std::transform(headGradient, headGradient + headSize,
-                                    worker.headCotangent.data() + i * mlp_.outputWidth(),
-                                    [](double value) { return static_cast<float>(value); });
-                     for (size_t j = 0; j < logStdSize; j++) {
-                       sum[model_.logStdOffset() + j] += logStdGradient[j];
-                     }
-                   }
-                   mlp_.backward(packedCandidate_, tile.rows, worker.gathered,
-                                 worker.headCotangent.data(), worker.scratch, sum, mode);
-                 },
-                 [&](std::span<const double> part, size_t first) {
-                   mlp_.restoreOrder(part, first, gradient);
-                 });
+  meanOverBlocks(
+      tiles, static_cast<double>(count), blockSums_,
+      [&](size_t index, Worker& worker, double* sum, SumMode mode) {
+        if (mode == SumMode::overwrite) {
+          std::fill_n(sum + model_.logStdOffset(), logStdSize, 0.0);
+        }
+        const size_t firstRow = index * tileRows_;
+        const Tile tile{firstRow, std::min(tileRows_, count - firstRow)};
+        gatherTile(rows, tile, worker);
+        mlp_.forward(packedCandidate_, tile.rows, worker.gathered, worker.head.data());
+        worker.objectiveGradient.resize(2 * (headSize + logStdSize));
+        double* headGradient = worker.objectiveGradient.data();
+        double* logStdGradient = headGradient + headSize;
+        double* scratch = logStdGradient + logStdSize;
+        for (size_t i = 0; i < tile.rows; i++) {
+          const size_t row = rows.empty() ? firstRow + i : rows[firstRow + i];
+          readOldHead(row, worker);
+          std::copy_n(worker.head.data() + i * mlp_.outputWidth(), headSize,
+                      worker.newHead.begin());
+          const ObjectiveRow objectiveRow{
+              worker.oldHead.data(),   logStd(parameters_), worker.newHead.data(),
+              logStd(parameters),      action(row),         oldLogProbability_[row],
+              rollout_.advantages[row]};
+          values[index].add(objectiveOfRow(distribution, objective, objectiveRow, headGradient,
+                                           logStdGradient, scratch));
+          std::transform(headGradient, headGradient + headSize,
+                         worker.headCotangent.data() + i * mlp_.outputWidth(),
+                         [](double value) { return static_cast<float>(value); });
+          for (size_t j = 0; j < logStdSize; j++) {
+            sum[model_.logStdOffset() + j] += logStdGradient[j];
+          }
+        }
+        mlp_.backward(packedCandidate_, tile.rows, worker.gathered, worker.headCotangent.data(),
+                      worker.scratch, sum, mode);
+      },
+      [&](std::span<const double> part, size_t first) {
+        mlp_.restoreOrder(part, first, gradient);
+      });
   ObjectiveValue mean;
   for (const ObjectiveValue& value : values) mean.add(value);
   mean.divideBy(static_cast<double>(count));

@@ -92,10 +92,10 @@ CpuMlp::CpuMlp(const MlpLayout& layout, const Kernels& kernels)
   const auto vectors = [&](size_t columns) { return (columns + lanes - 1) / lanes; };
   for (const LayerLayout& layer : layout_.layers()) {
     const bool isHead = forms_.size() + 1 == layout_.layers().size();
-    forms_.push_back(!isHead                         ? HeadForm::blocks
-                     : layer.outputs % lanes == 1    ? HeadForm::columnApart
-                     : layer.outputs <= lanes / 2    ? HeadForm::pairs
-                                                     : HeadForm::blocks);
+    forms_.push_back(!isHead                      ? HeadForm::blocks
+                     : layer.outputs % lanes == 1 ? HeadForm::columnApart
+                     : layer.outputs <= lanes / 2 ? HeadForm::pairs
+                                                  : HeadForm::blocks);
     isTransposed_.push_back(layer.inputs * vectors(layer.outputs) <
                             layer.outputs * vectors(layer.inputs));
   }
@@ -249,12 +249,8 @@ void CpuMlp::tangent(const std::vector<PackedLayer>& packed,
     const Matrix output =
         isHead ? rowMajor(headTangent, outputWidth()) : inPanels(next, rows, layers[l].outputs);
     // dz = X dW' + db, and + dX W' behind the first layer; dh = phi'(z) dz
-    Product product{rows,
-                    layers[l].outputs,
-                    inputFactors(l, tile.input[l], direction[l]),
-                    {},
-                    direction[l].bias.data(),
-                    output};
+    Product product{rows, layers[l].outputs,        inputFactors(l, tile.input[l], direction[l]),
+                    {},   direction[l].bias.data(), output};
     if (l > 0) product.second = inputFactors(l, inputTangent, packed[l]);
     if (!isHead) setDerivative(l, tile, product);
     addProduct(l, product);
@@ -276,12 +272,9 @@ void CpuMlp::backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
     if (l == 0) return;
     const Matrix output = inPanels(next, rows, layers[l].inputs);
     // d / d x = U W, then through the activation
-    Product product{
-        rows,   layers[l].inputs, {layers[l].outputs, u, packed[l].weight.data()}, {}, nullptr,
-        output};
+    Product product{rows, layers[l].inputs, {layers[l].outputs, u, packed[l].weight.data()},
+                    {},   nullptr,          output};
     setDerivative(l - 1, tile, product);
-    // Hidden layers of the next tile were asked for by the tangent: it lacks its observations.
-    if (l == 1) product.next = tile.input[0].data + rows * inputWidth();
     kernels_->multiply(product);
     u = output;
     std::swap(next, other);
@@ -296,8 +289,8 @@ void CpuMlp::backward(const std::vector<PackedLayer>& packed, size_t rows,
   });
 }
 
-void CpuMlp::addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix x,
-                              double* sum, SumMode mode) const {
+void CpuMlp::addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix x, double* sum,
+                              SumMode mode) const {
   const LayerLayout& layer = layout_.layers()[l];
   double* weights = sum + layer.weightOffset;
   if (isTransposed_[l]) {

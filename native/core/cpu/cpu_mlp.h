@@ -29,8 +29,8 @@ PanelMatrix<T> inPanels(T* data, size_t rows, size_t width) {
   return {data, std::min(kPanelColumns, hiddenWidth(width)), kPanelColumns * rows};
 }
 
-// to[i * toRow + j * toColumn] = element (i, j) of a sum [rows x columns] in GradientSum's order, for
-// the elements first, first + 1, ... of it, `count` of them at `sum`.
+// to[i * toRow + j * toColumn] = element (i, j) of a sum [rows x columns] in GradientSum's order,
+// for the elements first, first + 1, ... of it, `count` of them at `sum`.
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
                     double* to, size_t toRow, size_t toColumn);
 
@@ -47,8 +47,8 @@ enum class PackFor { forward, forwardAndBackward };
 // them; the last one apart where it would have a vector for itself.
 enum class HeadForm { blocks, pairs, columnApart };
 
-// Where one tile's activations lie: layer l reads input[l]. input[0] are the observations, row-major;
-// hidden layers lie in panels. derivative is used by SiLU only.
+// Where one tile's activations lie: layer l reads input[l]. input[0] are the observations,
+// row-major; hidden layers lie in panels. derivative is used by SiLU only.
 struct TileActivations {
   std::vector<Matrix> input;
   std::vector<Matrix> derivative;
@@ -117,8 +117,8 @@ class CpuMlp {
                        TileScratch& scratch, double* sum) const;
 
  private:
-  // Calls visit(l, u_l) for each layer from the last to the first, u_l [rows x outputs] the gradient
-  // with respect to z_l.
+  // Calls visit(l, u_l) for each layer from the last to the first, u_l [rows x outputs] the
+  // gradient with respect to z_l.
   template <class Visit>
   void backwardPass(const std::vector<PackedLayer>& packed, size_t rows,
                     const TileActivations& tile, const float* headCotangent, TileScratch& scratch,

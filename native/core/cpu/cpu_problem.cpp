@@ -41,7 +41,8 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   for (Worker& worker : workers_) {
     worker.scratch = mlp_.makeScratch(tileRows_);
     worker.activations.input.resize(model_.network.layers().size());
-    if (mlp_.storesDerivative()) worker.activations.derivative.resize(model_.network.layers().size());
+    if (mlp_.storesDerivative())
+      worker.activations.derivative.resize(model_.network.layers().size());
     worker.candidate.assign(2, AlignedFloats(tileRows_ * mlp_.widestLayer()));
     worker.derivative.resize(mlp_.storesDerivative() ? tileRows_ * mlp_.widestLayer() : 0);
     worker.head.resize(tileRows_ * mlp_.outputWidth());
@@ -112,8 +113,8 @@ void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
   const auto& layers = model_.network.layers();
   auto recomputed = worker.recomputed.begin();
   const auto place = [&](AlignedFloats& held, size_t width) {
-    float* const data = isHeld(tile) ? held.data() + tile.firstRow * hiddenWidth(width)
-                                     : (recomputed++)->data();
+    float* const data =
+        isHeld(tile) ? held.data() + tile.firstRow * hiddenWidth(width) : (recomputed++)->data();
     return inPanels(data, tile.rows, width);
   };
   for (size_t l = 0; l + 1 < layers.size(); l++) {

@@ -18,8 +18,8 @@ size_t blockCount(size_t rows, size_t tiles, size_t sumSize);
 // A batch held for the CPU: scaled observations, activations and head metric of every row cached in
 // float32 at the expansion point.
 //
-// Rows are cut into tiles of CpuMlp::tileRows, and tiles into blocks of consecutive ones. A block is
-// one task: it sums its tiles in order into accumulators of its own, which are then added up in
+// Rows are cut into tiles of CpuMlp::tileRows, and tiles into blocks of consecutive ones. A block
+// is one task: it sums its tiles in order into accumulators of its own, which are then added up in
 // block order. Tiles and blocks depend on the problem's size alone, so 1 and 64 threads give the
 // same bits. Fisher products allocate nothing.
 //
@@ -54,9 +54,9 @@ class CpuProblem : public Problem {
   // Scratch of one thread.
   struct Worker {
     TileScratch scratch;
-    TileActivations activations;           // pointers into caches, `recomputed` or `candidate`
+    TileActivations activations;            // pointers into caches, `recomputed` or `candidate`
     std::vector<AlignedFloats> recomputed;  // activations of one tile that is not held
-    std::vector<AlignedFloats> candidate;  // hidden activations of one tile, for evaluate
+    std::vector<AlignedFloats> candidate;   // hidden activations of one tile, for evaluate
     AlignedFloats derivative;
     AlignedFloats head;  // [tileRows_ x outputWidth]
     AlignedFloats headCotangent;
@@ -71,8 +71,7 @@ class CpuProblem : public Problem {
   // The first tile of a block overwrites the network's sums.
   using TileTask = FunctionRef<void(const Tile& tile, Worker& worker, double* sum, SumMode mode)>;
   // Which tile of a list of them, by number.
-  using NumberedTask =
-      FunctionRef<void(size_t tile, Worker& worker, double* sum, SumMode mode)>;
+  using NumberedTask = FunctionRef<void(size_t tile, Worker& worker, double* sum, SumMode mode)>;
   using RowTask = FunctionRef<void(size_t row, size_t tile, Worker& worker)>;
 
   size_t tileCount() const { return (rows_ + tileRows_ - 1) / tileRows_; }
@@ -97,8 +96,8 @@ class CpuProblem : public Problem {
   double logRatio(std::span<const double> parameters, size_t row, const Worker& worker) const;
   // result = mean over rows of what `task` adds to its sums.
   void meanOverTiles(std::span<double> result, TileTask task);
-  // Sums what the tasks 0 ... tiles - 1 add, over `rows`, with an accumulator of `blockSums` for each
-  // block, and hands the means on piece by piece: take(part, first) gets the numbers first,
+  // Sums what the tasks 0 ... tiles - 1 add, over `rows`, with an accumulator of `blockSums` for
+  // each block, and hands the means on piece by piece: take(part, first) gets the numbers first,
   // first + 1, ...
   using TakeMeans = FunctionRef<void(std::span<const double> part, size_t first)>;
   void meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,
@@ -116,8 +115,8 @@ class CpuProblem : public Problem {
   std::vector<PackedLayer> packed_;
   std::vector<PackedLayer> packedDirection_;
   std::vector<PackedLayer> packedCandidate_;
-  // What each layer reads: observations of all rows, row-major; hidden layers of those held, tile by
-  // tile.
+  // What each layer reads: observations of all rows, row-major; hidden layers of those held, tile
+  // by tile.
   std::vector<AlignedFloats> inputs_;
   std::vector<AlignedFloats> derivatives_;  // SiLU only
   AlignedFloats heads_;                     // [rows x outputs], dense

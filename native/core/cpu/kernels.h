@@ -56,7 +56,7 @@ struct Product {
   const float* bias;
   Matrix c;
   Derivative derivative = Derivative::none;
-  ConstMatrix h = {};          // phi, or the stored derivative; rows as far apart as those of c
+  ConstMatrix h = {};           // phi, or the stored derivative; rows as far apart as those of c
   const float* next = nullptr;  // with a derivative: what is to be prefetched, as large as h
 };
 
@@ -64,9 +64,9 @@ struct Product {
 enum class SumMode { overwrite, add };
 
 // sum[i][j] += sum_t u[t][i] x[t][j] for i < outputs, j < inputs, t < rows: the weight gradient of
-// a tile, in float32 within the tile and in float64 beyond. sum is dense in panels: that of column j
-// starts at sum + j / kPanelColumns * kPanelColumns * outputs and has rows of
-// min(kPanelColumns, what is left of `inputs`).
+// a tile, in float32 within the tile and in float64 beyond. sum is dense in panels: that of column
+// j starts at sum + j / kPanelColumns * kPanelColumns * outputs and has rows of min(kPanelColumns,
+// what is left of `inputs`).
 struct GradientSum {
   size_t outputs;
   size_t inputs;

@@ -72,8 +72,9 @@ inline Vec logisticSigmoid(Vec x) {
 // too late to keep the sums in registers, and carries them through memory before and after each
 // product (64 x 64: 87 % of the multiply-add peak instead of 97 %).
 template <size_t kRows, size_t kVectors>
-TRUSTREGION_ALWAYS_INLINE void accumulateBlock(size_t inner, const float* a, size_t aRow, size_t aInner,
-                            const float* b, size_t bRow, Vec (&sums)[kRows][kVectors]) {
+TRUSTREGION_ALWAYS_INLINE void accumulateBlock(size_t inner, const float* a, size_t aRow,
+                                               size_t aInner, const float* b, size_t bRow,
+                                               Vec (&sums)[kRows][kVectors]) {
   for (size_t t = 0; t < inner; t++) {
     Vec bVectors[kVectors];
 #pragma GCC unroll 16
@@ -169,12 +170,12 @@ struct ProductRows {
       for (size_t v = 0; v < kVectors; v++) {
         const size_t at = i * cRow + v * kLanes;
         if constexpr (kDerivative != Derivative::none) {
-          // What the next tile needs is asked for one vector at a time among the arithmetic, to the
-          // second cache level (50,000 rows: 0.76 to 0.79 of the peak; to the first level, 2,048
-          // rows lose 0.08). An address behind the last tile is harmless: a prefetch cannot fault.
-          // p.next is read again behind each store, on purpose: it keeps the compiler from
-          // asking for all vectors at once, which costs 0.02 of the peak.
-          __builtin_prefetch(p.next + row * cRow + at, 0, 2);
+          // What the next tile needs is asked for one vector at a time among the arithmetic (50,000
+          // rows: 0.76 of the peak without, 0.78 to the second cache level, 0.81 to the first). An
+          // address behind the last tile is harmless: a prefetch cannot fault. p.next is read again
+          // behind each store, on purpose: it keeps the compiler from asking for all vectors at
+          // once, which costs 0.02 of the peak.
+          __builtin_prefetch(p.next + row * cRow + at);
           sums[i][v] *= slope<kDerivative>(load(h + at));
         }
         store(c + at, sums[i][v]);
@@ -280,8 +281,8 @@ void multiply(const Product& product) {
 // Steps of a pair of factors in pairs: lanes 2j and 2j + 1 sum the even and the odd ones of column
 // j. `count` is even but at the very end.
 template <size_t kRows>
-TRUSTREGION_ALWAYS_INLINE void accumulatePairs(size_t count, const float* a, size_t aRow, const float* b,
-                            Vec (&sums)[kRows]) {
+TRUSTREGION_ALWAYS_INLINE void accumulatePairs(size_t count, const float* a, size_t aRow,
+                                               const float* b, Vec (&sums)[kRows]) {
   size_t t = 0;
   for (; t + 2 <= count; t += 2) {
     const Vec bVector = load(b + t / 2 * kLanes);
@@ -435,14 +436,10 @@ void addGradient(const GradientSum& g) {
         const size_t columnsLeft = width - column;
         const size_t columns = columnsLeft < kBlockColumns ? columnsLeft : kBlockColumns;
         const BlockGradient block{
-            g.rows,
-            g.u.data + firstOutput / kPanelColumns * g.u.panel,
-            g.u.row,
-            g.x.data + panel * g.x.panel + column,
-            g.x.row,
-            g.sum + firstColumn * g.outputs + firstOutput * width + column,
-            width,
-            columns};
+            g.rows,  g.u.data + firstOutput / kPanelColumns * g.u.panel,
+            g.u.row, g.x.data + panel * g.x.panel + column,
+            g.x.row, g.sum + firstColumn * g.outputs + firstOutput * width + column,
+            width,   columns};
         if (g.mode == SumMode::add) {
           runBlock<GradientRows<SumMode::add>>(block, outputs, columns);
         } else {

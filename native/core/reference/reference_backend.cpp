@@ -330,7 +330,8 @@ class ReferenceBackend : public Backend {
 
   std::unique_ptr<Problem> makeProblem(const PolicyModel& model, std::span<const double> parameters,
                                        const ObservationScaling& scaling,
-                                       const RolloutView& rollout, const Resources&) const override {
+                                       const RolloutView& rollout,
+                                       const Resources&) const override {
     return std::make_unique<ReferenceProblem>(model, parameters, scaling, rollout);
   }
 
