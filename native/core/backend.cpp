@@ -56,9 +56,11 @@ ConjugateGradientSummary Problem::solve(std::span<const double> b, const FisherS
                                         const LinearOperator& preconditioner) {
   const LinearOperator dampedFisher = [&](std::span<const double> v, std::span<double> product) {
     estimatedFisherProduct(system.estimator, v, product);
-    axpby(system.damping, v, 1, product);
+    axpby(system.damping, v, 1, product, threads());
   };
-  return conjugateGradient(dampedFisher, b, x, options, residual, preconditioner);
+  ConjugateGradientOptions forProblem = options;
+  forProblem.threads = threads();
+  return conjugateGradient(dampedFisher, b, x, forProblem, residual, preconditioner);
 }
 
 const std::vector<const Backend*>& allBackends() {

@@ -116,6 +116,8 @@ class Problem {
 
   virtual size_t parameterCount() const = 0;
   virtual size_t rows() const = 0;
+  // How many the solver may use for its vectors.
+  virtual unsigned threads() const { return 1; }
 
   // g = gradient of the surrogate at theta = mean of A grad log pi(a|s)
   virtual void surrogateGradient(std::span<double> gradient) = 0;

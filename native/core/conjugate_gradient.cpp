@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/residual_basis.h"
 #include "core/vector_operations.h"
 
 namespace trustregion {
@@ -29,33 +30,6 @@ const char* conjugateGradientStopName(ConjugateGradientStop stop) {
 
 namespace {
 
-// The residuals so far, for making the next one orthogonal to them: r_j' M^-1 r_k = 0 for j != k,
-// with z_j = M^-1 r_j (z_j = r_j without a preconditioner).
-class ResidualBasis {
- public:
-  explicit ResidualBasis(bool isPreconditioned) : isPreconditioned_(isPreconditioned) {}
-
-  void add(std::span<const double> r, std::span<const double> z, double rho) {
-    residuals_.emplace_back(r.begin(), r.end());
-    if (isPreconditioned_) preconditioned_.emplace_back(z.begin(), z.end());
-    rhos_.push_back(rho);
-  }
-
-  // r -= sum_j (z_j'r / rho_j) r_j, one after another (modified Gram-Schmidt).
-  void orthogonalize(std::span<double> r) const {
-    for (size_t j = 0; j < residuals_.size(); j++) {
-      const auto& z = isPreconditioned_ ? preconditioned_[j] : residuals_[j];
-      axpby(-dot(z, r) / rhos_[j], residuals_[j], 1, r);
-    }
-  }
-
- private:
-  bool isPreconditioned_;
-  std::vector<std::vector<double>> residuals_;
-  std::vector<std::vector<double>> preconditioned_;
-  std::vector<double> rhos_;
-};
-
 // Binary exponent of the largest number; 0 if there is none, or one is NaN or infinite.
 int exponentOfLargest(std::span<const double> vector) {
   double largest = 0;
@@ -64,6 +38,105 @@ int exponentOfLargest(std::span<const double> vector) {
     largest = std::max(largest, std::abs(value));
   }
   return largest > 0 ? std::ilogb(largest) : 0;
+}
+
+// For a right-hand side whose squares stay in the range of double.
+ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> b,
+                               std::span<double> x, const ConjugateGradientOptions& options,
+                               std::span<double> residual, const LinearOperator& preconditioner) {
+  using Stop = ConjugateGradientStop;
+  const size_t size = b.size();
+  const unsigned threads = options.threads;
+  const std::vector<double> rightHandSide(b.begin(), b.end());  // x may be the caller's b
+  b = rightHandSide;
+  std::vector<double> r = rightHandSide;  // x = 0, so r = b
+  std::vector<double> p(size);
+  std::vector<double> q(size);  // A p
+  std::vector<double> z(preconditioner ? size : 0);
+  std::fill(x.begin(), x.end(), 0.0);
+
+  ConjugateGradientSummary summary;
+  const double rightHandSideNorm = norm(b, threads);
+
+  const auto finish = [&](Stop stop) {
+    summary.stop = stop;
+    summary.residualNorm = norm(r, threads);
+    summary.relativeResidual = rightHandSideNorm > 0 ? summary.residualNorm / rightHandSideNorm : 0;
+    // x'A x / 2 - b'x = -x'(b + r) / 2 because A x = b - r.
+    summary.quadraticModel = -0.5 * (dot(x, b, threads) + dot(x, r, threads));
+    if (!residual.empty()) std::copy(r.begin(), r.end(), residual.begin());
+    return summary;
+  };
+  // z = M^-1 r; returns r'z.
+  const auto precondition = [&]() {
+    if (!preconditioner) return dot(r, r, threads);
+    preconditioner(r, z);
+    return dot(r, z, threads);
+  };
+  const auto searchDirection = [&]() -> std::span<const double> {
+    return preconditioner ? std::span<const double>(z) : std::span<const double>(r);
+  };
+
+  if (!std::isfinite(rightHandSideNorm)) return finish(Stop::notFinite);
+  if (rightHandSideNorm == 0) return finish(Stop::zeroRightHandSide);
+
+  double rho = precondition();
+  if (!std::isfinite(rho)) return finish(Stop::notFinite);
+  if (rho <= 0) return finish(Stop::negativeCurvature);  // the preconditioner is not definite
+  std::copy(searchDirection().begin(), searchDirection().end(), p.begin());
+  ResidualBasis basis(static_cast<bool>(preconditioner), threads);
+  // Below the rounding of b itself the system is solved.
+  const double residualTolerance =
+      std::max(options.residualTolerance, std::numeric_limits<double>::epsilon());
+  double model = 0;
+
+  for (int k = 1; k <= options.iterations; k++) {
+    if (options.reorthogonalize) basis.add(r, z, rho);
+    a(p, q);
+    summary.products++;
+    const double curvature = dot(p, q, threads);
+    if (!std::isfinite(curvature)) return finish(Stop::notFinite);
+    if (curvature <= 0) return finish(Stop::negativeCurvature);
+    const double alpha = rho / curvature;
+    // Against overflow of the step itself: x and r stay as they are unless all of it is finite.
+    if (!std::isfinite(alpha) ||
+        !std::isfinite(alpha * alpha * (dot(p, p, threads) + dot(q, q, threads)))) {
+      return finish(Stop::notFinite);
+    }
+    axpby(alpha, p, 1, x, threads);
+    axpby(-alpha, q, 1, r, threads);
+    summary.iterations = k;
+
+    // The recurrence for r drifts away from b - A x by rounding.
+    if (options.residualResetPeriod > 0 && k % options.residualResetPeriod == 0 &&
+        k < options.iterations) {
+      a(x, q);
+      summary.products++;
+      axpby(1, b, -1, q, threads);
+      if (!std::isfinite(norm(q, threads))) return finish(Stop::notFinite);
+      std::swap(q, r);
+    }
+    if (options.reorthogonalize) basis.orthogonalize(r);
+    const double residualNorm = norm(r, threads);
+    if (!std::isfinite(residualNorm)) return finish(Stop::notFinite);
+    if (residualNorm <= residualTolerance * rightHandSideNorm) {
+      return finish(Stop::residual);
+    }
+    const double previousModel = model;
+    model = -0.5 * (dot(x, b, threads) + dot(x, r, threads));
+    if (options.progressTolerance > 0 &&
+        k * (previousModel - model) < options.progressTolerance * -model) {
+      return finish(Stop::progress);
+    }
+    if (k == options.iterations) break;
+
+    const double previousRho = rho;
+    rho = precondition();
+    if (!std::isfinite(rho)) return finish(Stop::notFinite);
+    if (rho <= 0) return finish(Stop::negativeCurvature);
+    axpby(1, searchDirection(), rho / previousRho, p, threads);
+  }
+  return finish(Stop::iterations);
 }
 
 }  // namespace
@@ -87,97 +160,7 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
     summary.quadraticModel = std::ldexp(summary.quadraticModel, 2 * exponent);
     return summary;
   }
-  using Stop = ConjugateGradientStop;
-  const size_t size = b.size();
-  const std::vector<double> rightHandSide(b.begin(), b.end());  // x may be the caller's b
-  b = rightHandSide;
-  std::vector<double> r = rightHandSide;  // x = 0, so r = b
-  std::vector<double> p(size);
-  std::vector<double> q(size);  // A p
-  std::vector<double> z(preconditioner ? size : 0);
-  std::fill(x.begin(), x.end(), 0.0);
-
-  ConjugateGradientSummary summary;
-  const double rightHandSideNorm = norm(b);
-
-  const auto finish = [&](Stop stop) {
-    summary.stop = stop;
-    summary.residualNorm = norm(r);
-    summary.relativeResidual = rightHandSideNorm > 0 ? summary.residualNorm / rightHandSideNorm : 0;
-    // x'A x / 2 - b'x = -x'(b + r) / 2 because A x = b - r.
-    summary.quadraticModel = -0.5 * (dot(x, b) + dot(x, r));
-    if (!residual.empty()) std::copy(r.begin(), r.end(), residual.begin());
-    return summary;
-  };
-  // z = M^-1 r; returns r'z.
-  const auto precondition = [&]() {
-    if (!preconditioner) return dot(r, r);
-    preconditioner(r, z);
-    return dot(r, z);
-  };
-  const auto searchDirection = [&]() -> std::span<const double> {
-    return preconditioner ? std::span<const double>(z) : std::span<const double>(r);
-  };
-
-  if (!std::isfinite(rightHandSideNorm)) return finish(Stop::notFinite);
-  if (rightHandSideNorm == 0) return finish(Stop::zeroRightHandSide);
-
-  double rho = precondition();
-  if (!std::isfinite(rho)) return finish(Stop::notFinite);
-  if (rho <= 0) return finish(Stop::negativeCurvature);  // the preconditioner is not definite
-  std::copy(searchDirection().begin(), searchDirection().end(), p.begin());
-  ResidualBasis basis(static_cast<bool>(preconditioner));
-  // Below the rounding of b itself the system is solved.
-  const double residualTolerance =
-      std::max(options.residualTolerance, std::numeric_limits<double>::epsilon());
-  double model = 0;
-
-  for (int k = 1; k <= options.iterations; k++) {
-    if (options.reorthogonalize) basis.add(r, z, rho);
-    a(p, q);
-    summary.products++;
-    const double curvature = dot(p, q);
-    if (!std::isfinite(curvature)) return finish(Stop::notFinite);
-    if (curvature <= 0) return finish(Stop::negativeCurvature);
-    const double alpha = rho / curvature;
-    // Against overflow of the step itself: x and r stay as they are unless all of it is finite.
-    if (!std::isfinite(alpha) || !std::isfinite(alpha * alpha * (dot(p, p) + dot(q, q)))) {
-      return finish(Stop::notFinite);
-    }
-    axpby(alpha, p, 1, x);
-    axpby(-alpha, q, 1, r);
-    summary.iterations = k;
-
-    // The recurrence for r drifts away from b - A x by rounding.
-    if (options.residualResetPeriod > 0 && k % options.residualResetPeriod == 0 &&
-        k < options.iterations) {
-      a(x, q);
-      summary.products++;
-      axpby(1, b, -1, q);
-      if (!std::isfinite(norm(q))) return finish(Stop::notFinite);
-      std::swap(q, r);
-    }
-    if (options.reorthogonalize) basis.orthogonalize(r);
-    const double residualNorm = norm(r);
-    if (!std::isfinite(residualNorm)) return finish(Stop::notFinite);
-    if (residualNorm <= residualTolerance * rightHandSideNorm) {
-      return finish(Stop::residual);
-    }
-    const double previousModel = model;
-    model = -0.5 * (dot(x, b) + dot(x, r));
-    if (options.progressTolerance > 0 &&
-        k * (previousModel - model) < options.progressTolerance * -model) {
-      return finish(Stop::progress);
-    }
-    if (k == options.iterations) break;
-
-    const double previousRho = rho;
-    rho = precondition();
-    if (!std::isfinite(rho)) return finish(Stop::notFinite);
-    if (rho <= 0) return finish(Stop::negativeCurvature);
-    axpby(1, searchDirection(), rho / previousRho, p);
-  }
-  return finish(Stop::iterations);
+  return solve(a, b, x, options, residual, preconditioner);
 }
 
 }  // namespace trustregion

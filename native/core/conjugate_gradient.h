@@ -20,9 +20,11 @@ struct ConjugateGradientOptions {
   // are; in floating point the plain recurrence loses that as soon as the largest eigenvalues have
   // converged, and the iterates drift: 1e-2 after 10 iterations with float32 products on a matrix
   // of condition 200, 1e-5 even in float64, against 1e-6 and 1e-15 with it (Parlett 1980, chapter
-  // 13, on the Lanczos process behind CG). Costs one vector of memory and 4 k flops a parameter in
-  // iteration k.
+  // 13, on the Lanczos process behind CG). Costs one vector of memory (two with a preconditioner)
+  // and 4 k flops a parameter in iteration k.
   bool reorthogonalize = true;
+  // For the vectors' own arithmetic; the operators see to theirs. Changes no bit.
+  unsigned threads = 1;
 };
 
 enum class ConjugateGradientStop {

@@ -33,6 +33,7 @@ class CpuProblem : public Problem {
 
   size_t parameterCount() const override { return model_.parameterCount(); }
   size_t rows() const override { return rows_; }
+  unsigned threads() const override { return threads_; }
   void surrogateGradient(std::span<double> gradient) override;
   void fisherProduct(std::span<const double> vector, std::span<double> product) override;
   void fisherDiagonal(std::span<double> diagonal) override;
