@@ -24,7 +24,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr float kLeastDenormal = std::numeric_limits<float>::denorm_min();
 
-// Bounds that kernels.inl states.
+// Bounds that activations.inl states.
 constexpr double kTanhUlps = 2.5;
 constexpr double kExponentialUlps = 1.5;  // on [-87, 88]
 // SiLU is x e / (1 + e) or x / (1 + e): one exponential, of whose relative error at most all
