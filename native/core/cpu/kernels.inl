@@ -4,9 +4,10 @@
 // here can reach other machines.
 //
 // The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
-// multiplyAdd(a, b, c) = a b + c, broadcastPair(from) = from[0], from[1], from[0], ...,
-// kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide), kPairRows,
-// kMostSteps (the longest sum that is made in one go) and kStepsAtOnce (parts of longer ones).
+// DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b + c for both,
+// broadcastPair(from) = from[0], from[1], from[0], ..., kMaxVectors, kBlockRows[v] (rows of a
+// register block that is v vectors wide), kPairRows, kMostSteps (the longest sum that is made in one
+// go) and kStepsAtOnce (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
@@ -16,6 +17,7 @@ inline Vec asFloats(IntVec bits) { return reinterpret_cast<Vec>(bits); }
 inline IntVec asBits(Vec value) { return reinterpret_cast<IntVec>(value); }
 
 #include "core/cpu/activations.inl"
+#include "core/cpu/double_functions.inl"
 
 // Adds kRows x kVectors products to as many accumulators, one broadcast of a for kVectors
 // multiply-adds. Every element is one chain of multiply-adds over t in order, however the block is
@@ -412,5 +414,8 @@ void multiplyElements(size_t count, const float* a, const float* b, float* out) 
   for (size_t i = 0; i < count; i += kLanes) store(out + i, load(a + i) * load(b + i));
 }
 
-const Kernels kKernels = {kLanes,      kBlockColumns, multiply, multiplyPairs,   multiplyColumn,
-                          addGradient, addColumnSums, activate, multiplyElements};
+#include "core/cpu/double_kernels.inl"
+
+const Kernels kKernels = {kLanes,         kBlockColumns,    multiply,      multiplyPairs,
+                          multiplyColumn, addGradient,      addColumnSums, activate,
+                          multiplyElements, &kDoubleKernels};
