@@ -21,6 +21,13 @@ void ObjectiveValue::divideBy(double rows) {
   clipFraction /= rows;
 }
 
+ClippedSurrogate clippedSurrogate(double ratio, double advantage, double clipRange) {
+  const double clipped = std::clamp(ratio, 1 - clipRange, 1 + clipRange) * advantage;
+  const double plain = ratio * advantage;
+  const bool isClipped = clipped < plain;
+  return {std::min(plain, clipped), isClipped ? 0 : plain, isClipped};
+}
+
 ObjectiveValue objectiveOfRow(const Distribution& distribution, const Objective& objective,
                               const ObjectiveRow& row, double* headGradient, double* logStdGradient,
                               double* scratch) {
@@ -33,19 +40,17 @@ ObjectiveValue objectiveOfRow(const Distribution& distribution, const Objective&
   std::fill(headGradient, headGradient + headSize, 0.0);
   std::fill(logStdGradient, logStdGradient + logStdSize, 0.0);
 
-  // min(r A, clip(r) A): constant, so without gradient, where r is past the bound that A pulls
-  // it towards. d (r A) = r A d log pi.
+  // d (r A) = r A d log pi
   ObjectiveValue value;
   const double logProbability = distribution.logProbability(row.newHead, row.newLogStd, row.action);
-  const double ratio = std::exp(logProbability - row.oldLogProbability);
-  const double clipped = std::clamp(ratio, 1 - objective.clipRange, 1 + objective.clipRange);
-  const double plain = ratio * row.advantage;
-  value.surrogate = std::min(plain, clipped * row.advantage);
-  if (clipped * row.advantage < plain) {
+  const ClippedSurrogate surrogate = clippedSurrogate(
+      std::exp(logProbability - row.oldLogProbability), row.advantage, objective.clipRange);
+  value.surrogate = surrogate.value;
+  if (surrogate.isClipped) {
     value.clipFraction = 1;
   } else {
     distribution.score(row.newHead, row.newLogStd, row.action, scratch, scratch + headSize);
-    addScaled(plain);
+    addScaled(surrogate.slope);
   }
 
   value.meanKl = distribution.kl(row.oldHead, row.oldLogStd, row.newHead, row.newLogStd);

@@ -32,6 +32,16 @@ struct ObjectiveValue {
   void divideBy(double rows);
 };
 
+// The first term of one row with importance ratio r and advantage A.
+struct ClippedSurrogate {
+  double value;
+  // d value / d log pi: r A, or 0 where r is past the bound that A pulls it towards and the term is
+  // constant.
+  double slope;
+  bool isClipped;
+};
+ClippedSurrogate clippedSurrogate(double ratio, double advantage, double clipRange);
+
 // One row of a batch, at the parameters of the batch and at the new ones.
 struct ObjectiveRow {
   const double* oldHead;

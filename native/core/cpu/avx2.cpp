@@ -15,8 +15,13 @@ namespace {
 constexpr size_t kLanes = 8;
 typedef float Vec __attribute__((vector_size(32), may_alias));
 typedef int IntVec __attribute__((vector_size(32), may_alias));
+typedef double DoubleVec __attribute__((vector_size(32), may_alias));
+typedef unsigned long long BitsVec __attribute__((vector_size(32), may_alias));
 
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
+  return _mm256_fmadd_pd(a, b, c);
+}
 
 inline Vec broadcastPair(const float* from) {
   long long pair;

@@ -15,11 +15,15 @@ namespace {
 constexpr size_t kLanes = 4;
 typedef float Vec __attribute__((vector_size(16), may_alias));
 typedef int IntVec __attribute__((vector_size(16), may_alias));
+typedef double DoubleVec __attribute__((vector_size(16), may_alias));
+typedef unsigned long long BitsVec __attribute__((vector_size(16), may_alias));
 
 #if defined(__aarch64__)
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) { return vfmaq_f64(c, a, b); }
 #else
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return a * b + c; }  // SSE2 rounds twice
+inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) { return a * b + c; }
 #endif
 
 inline Vec broadcastPair(const float* from) { return Vec{from[0], from[1], from[0], from[1]}; }

@@ -1,102 +1,146 @@
 // A batch under other parameters on the CPU: surrogate, KL divergence and entropy.
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/cpu/cpu_problem.h"
 #include "core/cpu/rounding_error.h"
-#include "core/reference/reference_mlp.h"
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
 
-void CpuProblem::forEachCandidateRow(std::span<const double> parameters, RowTask task) {
+void CpuProblem::forEachCandidateGroup(std::span<const double> parameters,
+                                       const GroupDistribution& distribution, GroupTask task) {
   const size_t headSize = model_.distribution.headSize();
-  mlp_.pack(parameters, PackFor::forward, packedCandidate_, threads_);
+  const size_t width = mlp_.outputWidth();
+  // The heads of the expansion point itself are there already.
+  const bool isCached = std::equal(parameters.begin(), parameters.end(), parameters_.begin());
+  if (!isCached) mlp_.pack(parameters, PackFor::forward, packedCandidate_, threads_);
   parallelFor(tileCount(), threads_, [&](size_t index, unsigned workerIndex) {
     const Tile tile = tileAt(index);
     Worker& worker = workers_[workerIndex];
-    pointToCandidate(tile, worker);
-    mlp_.forward(packedCandidate_, tile.rows, worker.activations, worker.head.data());
-    for (size_t i = 0; i < tile.rows; i++) {
-      readOldHead(tile.firstRow + i, worker);
-      std::copy_n(worker.head.data() + i * mlp_.outputWidth(), headSize, worker.newHead.begin());
-      task(tile.firstRow + i, index, worker);
+    if (!isCached) {
+      pointToCandidate(tile, worker);
+      mlp_.forward(packedCandidate_, tile.rows, worker.activations, worker.head.data());
+    }
+    for (size_t first = 0; first < tile.rows; first += kGroupRows) {
+      const Group group{index, tile.firstRow + first, std::min(kGroupRows, tile.rows - first)};
+      readGroup(group, worker);
+      const float* heads =
+          isCached ? heads_.data() + group.firstRow * headSize : worker.head.data() + first * width;
+      distribution.read(group.rows, heads, isCached ? headSize : width, worker.newHeads);
+      task(group, worker);
     }
   });
 }
 
-double CpuProblem::logRatio(std::span<const double> parameters, size_t row,
-                            const Worker& worker) const {
-  if (!rollout_.hasActions()) return 0;
-  return model_.distribution.logProbability(worker.newHead.data(), logStd(parameters),
-                                            action(row)) -
-         oldLogProbability_[row];
+// Calls task(tile, worker, heads) with the float64 heads of each tile of kDoubleTileRows.
+void CpuProblem::forwardInDouble(std::span<const double> parameters, DoubleTask task) {
+  const DoubleMlp mlp(model_.network, mlp_.kernels(), parameters);
+  std::vector<DoubleMlp::Scratch> scratches(workers_.size());
+  const size_t tiles = (rows_ + kDoubleTileRows - 1) / kDoubleTileRows;
+  parallelFor(tiles, static_cast<unsigned>(workers_.size()), [&](size_t tile, unsigned worker) {
+    DoubleMlp::Scratch& scratch = scratches[worker];
+    if (scratch.first.empty()) scratch = mlp.makeScratch();
+    const size_t firstRow = tile * kDoubleTileRows;
+    const size_t rows = std::min(kDoubleTileRows, rows_ - firstRow);
+    const double* heads = mlp.forward(rows, inputs_[0].data() + firstRow * mlp_.inputWidth(),
+                                      mlp_.inputWidth(), scratch);
+    task(tile, workers_[worker], heads);
+  });
 }
 
-Evaluation CpuProblem::evaluate(std::span<const double> parameters) {
-  const Distribution& distribution = model_.distribution;
-  std::vector<Evaluation> tiles(tileCount());
-  forEachCandidateRow(parameters, [&](size_t row, size_t tile, Worker& worker) {
-    Evaluation& sum = tiles[tile];
-    const double* newHead = worker.newHead.data();
-    const double kl =
-        distribution.kl(worker.oldHead.data(), logStd(parameters_), newHead, logStd(parameters));
-    sum.addRow(kl, distribution.entropy(newHead, logStd(parameters)));
-    const double ratio = std::exp(logRatio(parameters, row, worker));
-    sum.addRatio(ratio);
-    if (rollout_.hasActions() && rollout_.hasAdvantages()) {
-      sum.surrogate += ratio * rollout_.advantages[row];
-    }
-  });
+void CpuProblem::logRatios(const GroupDistribution& distribution, const Group& group,
+                           const double* oldLogProbability, const Worker& worker,
+                           double* out) const {
+  std::fill(out, out + kGroupRows, 0.0);
+  if (!rollout_.hasActions()) return;
+  distribution.logProbability(group.rows, worker.newHeads, worker.actions, out);
+  for (size_t i = 0; i < group.rows; i++) out[i] -= oldLogProbability[i];
+}
+
+void CpuProblem::addToEvaluation(const GroupDistribution& distribution, const Group& group,
+                                 const double* oldLogProbability, const Worker& worker,
+                                 Evaluation& sum) const {
+  alignas(64) double kl[kGroupRows];
+  alignas(64) double entropy[kGroupRows];
+  alignas(64) double ratio[kGroupRows];
+  distribution.kl(worker.oldHeads, worker.newHeads, kl);
+  distribution.entropy(worker.newHeads, entropy);
+  logRatios(distribution, group, oldLogProbability, worker, ratio);
+  mlp_.kernels().inDouble->exponential(kGroupRows, ratio);
+  const bool hasSurrogate = rollout_.hasActions() && rollout_.hasAdvantages();
+  for (size_t i = 0; i < group.rows; i++) {
+    sum.addRow(kl[i], entropy[i]);
+    sum.addRatio(ratio[i]);
+    if (hasSurrogate) sum.surrogate += ratio[i] * rollout_.advantages[group.firstRow + i];
+  }
+}
+
+Evaluation CpuProblem::meanOf(const std::vector<Evaluation>& tiles) const {
   Evaluation mean;
   for (const Evaluation& sum : tiles) mean.addRows(sum);
   mean.divideByRows(rows_);
-  mean.klUncertainty = klUncertainty(model_, parameters_, parameters, largestInput_, mean.meanKl);
+  return mean;
+}
+
+Evaluation CpuProblem::evaluate(std::span<const double> parameters) {
+  const GroupDistribution distribution = distributionAt(parameters);
+  std::vector<Evaluation> tiles(tileCount());
+  forEachCandidateGroup(parameters, distribution, [&](const Group& group, Worker& worker) {
+    addToEvaluation(distribution, group, oldLogProbability_.data() + group.firstRow, worker,
+                    tiles[group.tile]);
+  });
+  Evaluation mean = meanOf(tiles);
+  mean.klUncertainty =
+      klUncertainty(model_, headVariance_, parameters, meanSquareInput_, mean.meanKl);
   return mean;
 }
 
 Evaluation CpuProblem::evaluateInDouble(std::span<const double> parameters) {
-  const Distribution& distribution = model_.distribution;
-  const size_t size = model_.observationSize();
-  std::vector<Evaluation> tiles(tileCount());
-  parallelFor(tiles.size(), threads_, [&](size_t index, unsigned) {
-    const Tile tile = tileAt(index);
-    std::vector<double> observation(size);
-    reference::RowActivations old;
-    reference::RowActivations candidate;
-    for (size_t row = tile.firstRow; row < tile.firstRow + tile.rows; row++) {
-      std::copy_n(inputs_[0].data() + row * mlp_.inputWidth(), size, observation.begin());
-      reference::forward(model_.network, parameters_, observation.data(), old);
-      reference::forward(model_.network, parameters, observation.data(), candidate);
-      const double* oldHead = old.output.data();
-      const double* newHead = candidate.output.data();
-      Evaluation& sum = tiles[index];
-      sum.addRow(distribution.kl(oldHead, logStd(parameters_), newHead, logStd(parameters)),
-                 distribution.entropy(newHead, logStd(parameters)));
-      if (!rollout_.hasActions()) {
-        sum.addRatio(1);
-        continue;
+  const size_t headSize = model_.distribution.headSize();
+  const size_t width = paddedWidth(headSize);
+  if (headsInDouble_.empty()) {
+    headsInDouble_.resize(rows_ * headSize);
+    forwardInDouble(parameters_, [&](size_t tile, Worker&, const double* heads) {
+      const size_t firstRow = tile * kDoubleTileRows;
+      for (size_t i = 0; i < std::min(kDoubleTileRows, rows_ - firstRow); i++) {
+        std::copy_n(heads + i * width, headSize, headsInDouble_.data() + (firstRow + i) * headSize);
       }
-      const double ratio =
-          std::exp(distribution.logProbability(newHead, logStd(parameters), action(row)) -
-                   distribution.logProbability(oldHead, logStd(parameters_), action(row)));
-      sum.addRatio(ratio);
-      if (rollout_.hasAdvantages()) sum.surrogate += ratio * rollout_.advantages[row];
+    });
+  }
+  const GroupDistribution distribution = distributionAt(parameters);
+  std::vector<Evaluation> tiles((rows_ + kDoubleTileRows - 1) / kDoubleTileRows);
+  forwardInDouble(parameters, [&](size_t tile, Worker& worker, const double* heads) {
+    const size_t firstRow = tile * kDoubleTileRows;
+    const size_t rows = std::min(kDoubleTileRows, rows_ - firstRow);
+    for (size_t first = 0; first < rows; first += kGroupRows) {
+      const Group group{tile, firstRow + first, std::min(kGroupRows, rows - first)};
+      alignas(64) double oldLogProbability[kGroupRows];
+      readActions(group, worker);
+      distribution_.read(group.rows, headsInDouble_.data() + group.firstRow * headSize, headSize,
+                         worker.oldHeads);
+      distribution.read(group.rows, heads + first * width, width, worker.newHeads);
+      if (rollout_.hasActions()) {
+        distribution_.logProbability(group.rows, worker.oldHeads, worker.actions,
+                                     oldLogProbability);
+      }
+      addToEvaluation(distribution, group, oldLogProbability, worker, tiles[tile]);
     }
   });
-  Evaluation mean;
-  for (const Evaluation& sum : tiles) mean.addRows(sum);
-  mean.divideByRows(rows_);
-  return mean;
+  return meanOf(tiles);
 }
 
 void CpuProblem::compareRows(std::span<const double> parameters,
                              std::span<RowComparison> comparisons) {
-  forEachCandidateRow(parameters, [&](size_t row, size_t, Worker& worker) {
-    comparisons[row] = {model_.distribution.kl(worker.oldHead.data(), logStd(parameters_),
-                                               worker.newHead.data(), logStd(parameters)),
-                        logRatio(parameters, row, worker)};
+  const GroupDistribution distribution = distributionAt(parameters);
+  forEachCandidateGroup(parameters, distribution, [&](const Group& group, Worker& worker) {
+    alignas(64) double kl[kGroupRows];
+    alignas(64) double logRatio[kGroupRows];
+    distribution.kl(worker.oldHeads, worker.newHeads, kl);
+    logRatios(distribution, group, oldLogProbability_.data() + group.firstRow, worker, logRatio);
+    for (size_t i = 0; i < group.rows; i++) {
+      comparisons[group.firstRow + i] = {kl[i], logRatio[i]};
+    }
   });
 }
 

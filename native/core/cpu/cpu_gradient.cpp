@@ -1,31 +1,37 @@
 // Gradients of surrogates and objectives on the CPU.
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/cpu/cpu_problem.h"
 
 namespace trustregion::cpu {
 
+void CpuProblem::takeGradient(size_t firstRow, size_t rows, Worker& worker, double* sum) const {
+  const size_t width = mlp_.outputWidth();
+  float* cotangents = worker.headCotangent.data() + firstRow * width;
+  for (size_t j = 0; j < model_.distribution.headSize(); j++) {
+    const double* gradient = worker.gradient.head.data() + j * kGroupRows;
+    for (size_t i = 0; i < rows; i++) cotangents[i * width + j] = static_cast<float>(gradient[i]);
+  }
+  for (size_t j = 0; j < model_.distribution.logStdSize(); j++) {
+    const double* gradient = worker.gradient.logStd.data() + j * kGroupRows;
+    sum[model_.logStdOffset() + j] =
+        std::accumulate(gradient, gradient + rows, sum[model_.logStdOffset() + j]);
+  }
+}
+
 void CpuProblem::surrogateGradient(std::span<double> gradient) {
   rollout_.requireActionsAndAdvantages();
-  const Distribution& distribution = model_.distribution;
-  const size_t headSize = distribution.headSize();
   meanOverTiles(gradient, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
     // Cotangent of row i: A_i times the score of its action.
-    double* logStdScore = worker.score.data() + headSize;
-    for (size_t i = 0; i < tile.rows; i++) {
-      const size_t row = tile.firstRow + i;
-      const double advantage = rollout_.advantages[row];
-      readOldHead(row, worker);
-      distribution.score(worker.oldHead.data(), logStd(parameters_), action(row),
-                         worker.score.data(), logStdScore);
-      float* cotangent = worker.headCotangent.data() + i * mlp_.outputWidth();
-      for (size_t j = 0; j < headSize; j++) {
-        cotangent[j] = static_cast<float>(advantage * worker.score[j]);
-      }
-      for (size_t j = 0; j < distribution.logStdSize(); j++) {
-        sum[model_.logStdOffset() + j] += advantage * logStdScore[j];
-      }
+    for (size_t first = 0; first < tile.rows; first += kGroupRows) {
+      const Group group{0, tile.firstRow + first, std::min(kGroupRows, tile.rows - first)};
+      readGroup(group, worker);
+      alignas(64) double advantages[kGroupRows] = {};
+      std::copy_n(rollout_.advantages.data() + group.firstRow, group.rows, advantages);
+      distribution_.score(group.rows, worker.oldHeads, worker.actions, advantages, worker.gradient);
+      takeGradient(first, group.rows, worker, sum);
     }
     pointToActivations(tile, worker);
     mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
@@ -70,49 +76,84 @@ void CpuProblem::gatherTile(std::span<const uint32_t> rows, const Tile& tile, Wo
   }
 }
 
+// The objective of the group of rows whose heads and actions `worker` has read, and its gradient.
+ObjectiveValue CpuProblem::objectiveOfGroup(const GroupDistribution& distribution,
+                                            const Objective& objective,
+                                            std::span<const double> oldLogProbability,
+                                            std::span<const double> advantages,
+                                            Worker& worker) const {
+  const size_t rows = advantages.size();
+  alignas(64) double ratio[kGroupRows] = {};
+  alignas(64) double slope[kGroupRows] = {};
+  alignas(64) double kl[kGroupRows];
+  alignas(64) double entropy[kGroupRows];
+  distribution.logProbability(rows, worker.newHeads, worker.actions, ratio);
+  for (size_t i = 0; i < rows; i++) ratio[i] -= oldLogProbability[i];
+  mlp_.kernels().inDouble->exponential(kGroupRows, ratio);
+  distribution.kl(worker.oldHeads, worker.newHeads, kl);
+  distribution.entropy(worker.newHeads, entropy);
+  ObjectiveValue sum;
+  for (size_t i = 0; i < rows; i++) {
+    const ClippedSurrogate surrogate =
+        clippedSurrogate(ratio[i], advantages[i], objective.clipRange);
+    slope[i] = surrogate.slope;
+    sum.surrogate += surrogate.value;
+    sum.clipFraction += surrogate.isClipped ? 1 : 0;
+    sum.meanKl += kl[i];
+    sum.entropy += entropy[i];
+  }
+  sum.value =
+      sum.surrogate - objective.klPenalty * sum.meanKl + objective.entropyBonus * sum.entropy;
+  distribution.score(rows, worker.newHeads, worker.actions, slope, worker.gradient);
+  if (objective.klPenalty != 0) {
+    distribution.addKlGradient(worker.oldHeads, worker.newHeads, -objective.klPenalty,
+                               worker.gradient);
+  }
+  if (objective.entropyBonus != 0) {
+    distribution.addEntropyGradient(worker.newHeads, objective.entropyBonus, worker.gradient);
+  }
+  return sum;
+}
+
 ObjectiveValue CpuProblem::objectiveGradient(std::span<const double> parameters,
                                              const Objective& objective,
                                              std::span<const uint32_t> rows,
                                              std::span<double> gradient) {
   rollout_.requireActionsAndAdvantages();
-  const Distribution& distribution = model_.distribution;
-  const size_t headSize = distribution.headSize();
-  const size_t logStdSize = distribution.logStdSize();
+  const size_t headSize = model_.distribution.headSize();
+  const size_t width = mlp_.outputWidth();
   const size_t count = rows.empty() ? rows_ : rows.size();
   const size_t tiles = (count + tileRows_ - 1) / tileRows_;
+  const GroupDistribution distribution = distributionAt(parameters);
   mlp_.pack(parameters, PackFor::forwardAndBackward, packedCandidate_, threads_);
   std::vector<ObjectiveValue> values(tiles);
   meanOverBlocks(
       tiles, static_cast<double>(count), blockSums_,
       [&](size_t index, Worker& worker, double* sum, SumMode mode) {
         if (mode == SumMode::overwrite) {
-          std::fill_n(sum + model_.logStdOffset(), logStdSize, 0.0);
+          std::fill_n(sum + model_.logStdOffset(), model_.distribution.logStdSize(), 0.0);
         }
         const size_t firstRow = index * tileRows_;
         const Tile tile{firstRow, std::min(tileRows_, count - firstRow)};
         gatherTile(rows, tile, worker);
         mlp_.forward(packedCandidate_, tile.rows, worker.gathered, worker.head.data());
-        worker.objectiveGradient.resize(2 * (headSize + logStdSize));
-        double* headGradient = worker.objectiveGradient.data();
-        double* logStdGradient = headGradient + headSize;
-        double* scratch = logStdGradient + logStdSize;
-        for (size_t i = 0; i < tile.rows; i++) {
-          const size_t row = rows.empty() ? firstRow + i : rows[firstRow + i];
-          readOldHead(row, worker);
-          std::copy_n(worker.head.data() + i * mlp_.outputWidth(), headSize,
-                      worker.newHead.begin());
-          const ObjectiveRow objectiveRow{
-              worker.oldHead.data(),   logStd(parameters_), worker.newHead.data(),
-              logStd(parameters),      action(row),         oldLogProbability_[row],
-              rollout_.advantages[row]};
-          values[index].add(objectiveOfRow(distribution, objective, objectiveRow, headGradient,
-                                           logStdGradient, scratch));
-          std::transform(headGradient, headGradient + headSize,
-                         worker.headCotangent.data() + i * mlp_.outputWidth(),
-                         [](double value) { return static_cast<float>(value); });
-          for (size_t j = 0; j < logStdSize; j++) {
-            sum[model_.logStdOffset() + j] += logStdGradient[j];
+        for (size_t first = 0; first < tile.rows; first += kGroupRows) {
+          const size_t size = std::min(kGroupRows, tile.rows - first);
+          double oldLogProbability[kGroupRows];
+          double advantages[kGroupRows];
+          AlignedFloats& oldHeads = worker.groupHeads;
+          for (size_t i = 0; i < size; i++) {
+            const size_t row = rows.empty() ? firstRow + first + i : rows[firstRow + first + i];
+            oldLogProbability[i] = oldLogProbability_[row];
+            advantages[i] = rollout_.advantages[row];
+            std::copy_n(heads_.data() + row * headSize, headSize, oldHeads.data() + i * headSize);
+            distribution.readAction(i, action(row), worker.actions);
           }
+          distribution_.read(size, oldHeads.data(), headSize, worker.oldHeads);
+          distribution.read(size, worker.head.data() + first * width, width, worker.newHeads);
+          values[index].add(objectiveOfGroup(distribution, objective, {oldLogProbability, size},
+                                             {advantages, size}, worker));
+          takeGradient(first, size, worker, sum);
         }
         mlp_.backward(packedCandidate_, tile.rows, worker.gathered, worker.headCotangent.data(),
                       worker.scratch, sum, mode);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu/rounding_error.h"
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
@@ -23,6 +24,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
     : model_(model),
       mlp_(model.network, kernels),
       parameters_(parameters.begin(), parameters.end()),
+      distribution_(distributionAt(parameters_)),
       rollout_(model, rollout),
       rows_(rollout.rows),
       tileRows_(mlp_.tileRows(rollout.rows)),
@@ -30,7 +32,6 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   if (scaling.isIdentity()) rollout.observations.requireFiniteFloat32("observations");
   const size_t headSize = model_.distribution.headSize();
   const bool sameMetricInEveryRow = model_.distribution.kind() == DistributionKind::gaussian;
-  largestInput_.resize(model_.observationSize());
   heads_.resize(rows_ * headSize);
   metric_.resize((sameMetricInEveryRow ? 1 : rows_) * mlp_.outputWidth());
   oldLogProbability_.resize(rollout_.hasActions() ? rows_ : 0);
@@ -47,22 +48,38 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
     worker.derivative.resize(mlp_.storesDerivative() ? tileRows_ * mlp_.widestLayer() : 0);
     worker.head.resize(tileRows_ * mlp_.outputWidth());
     worker.headCotangent.resize(tileRows_ * mlp_.outputWidth());
-    worker.newHead.resize(headSize);
     worker.oldHead.resize(headSize);
     worker.score.resize(2 * headSize);
+    worker.oldHeads = distribution_.makeHeads();
+    worker.newHeads = distribution_.makeHeads();
+    worker.actions = distribution_.makeActions();
+    worker.gradient = distribution_.makeGradient();
+    worker.groupHeads.resize(kGroupRows * headSize);
   }
   holdActivations(resources.memoryBudget);
 
   mlp_.pack(parameters_, PackFor::forwardAndBackward, packed_, threads_);
-  parallelFor(tileCount(), threads_, [&](size_t index, unsigned worker) {
-    cacheTile(tileAt(index), scaling, rollout.observations, workers_[worker]);
-  });
-  for (size_t row = 0; row < rows_; row++) {
-    const float* input = inputs_[0].data() + row * mlp_.inputWidth();
-    for (size_t k = 0; k < largestInput_.size(); k++) {
-      largestInput_[k] = std::max(largestInput_[k], std::abs(static_cast<double>(input[k])));
-    }
-  }
+  const size_t size = model_.observationSize();
+  meanSquareInput_.resize(size);
+  std::vector<AlignedDoubles> squares(blockCount(rows_, tileCount(), size), AlignedDoubles(size));
+  meanOverBlocks(
+      tileCount(), static_cast<double>(rows_), squares,
+      [&](size_t index, Worker& worker, double* sum, SumMode mode) {
+        const Tile tile = tileAt(index);
+        cacheTile(tile, scaling, rollout.observations, worker);
+        if (mode == SumMode::overwrite) std::fill_n(sum, size, 0.0);
+        const float* inputs = inputs_[0].data() + tile.firstRow * mlp_.inputWidth();
+        for (size_t i = 0; i < tile.rows; i++) {
+          const float* input = inputs + i * mlp_.inputWidth();
+          for (size_t k = 0; k < size; k++) {
+            sum[k] += static_cast<double>(input[k]) * static_cast<double>(input[k]);
+          }
+        }
+      },
+      [&](std::span<const double> part, size_t first) {
+        std::copy(part.begin(), part.end(), meanSquareInput_.begin() + first);
+      });
+  headVariance_ = headErrorVariance(model_.network, parameters_, meanSquareInput_);
 }
 
 // Of what the budget leaves beside all else that the problem needs, hidden activations get as many
@@ -150,30 +167,48 @@ void CpuProblem::readOldHead(size_t row, Worker& worker) const {
   std::copy_n(heads_.data() + row * headSize, headSize, worker.oldHead.begin());
 }
 
+GroupDistribution CpuProblem::distributionAt(std::span<const double> parameters) const {
+  return {model_.distribution, mlp_.kernels(), logStd(parameters), logStd(parameters_)};
+}
+
+void CpuProblem::readGroup(const Group& group, Worker& worker) const {
+  const size_t headSize = model_.distribution.headSize();
+  distribution_.read(group.rows, heads_.data() + group.firstRow * headSize, headSize,
+                     worker.oldHeads);
+  readActions(group, worker);
+}
+
+void CpuProblem::readActions(const Group& group, Worker& worker) const {
+  if (rollout_.hasActions()) {
+    distribution_.readActions(group.rows, action(group.firstRow), worker.actions);
+  }
+}
+
 void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
                            NumberSpan observations, Worker& worker) {
-  const Distribution& distribution = model_.distribution;
   const size_t size = model_.observationSize();
-  const size_t headSize = distribution.headSize();
+  const size_t headSize = model_.distribution.headSize();
   pointToCache(tile, worker);
   scaling.apply(observations.subspan(tile.firstRow * size, tile.rows * size), tile.rows, size,
                 worker.activations.input[0].data, mlp_.inputWidth());
   mlp_.forward(packed_, tile.rows, worker.activations, worker.head.data());
 
-  for (size_t i = 0; i < tile.rows; i++) {
-    const size_t row = tile.firstRow + i;
-    std::copy_n(worker.head.data() + i * mlp_.outputWidth(), headSize,
-                heads_.data() + row * headSize);
-    readOldHead(row, worker);
-    if (rollout_.hasActions()) {
-      oldLogProbability_[row] =
-          distribution.logProbability(worker.oldHead.data(), logStd(parameters_), action(row));
+  const size_t width = mlp_.outputWidth();
+  for (size_t first = 0; first < tile.rows; first += kGroupRows) {
+    const Group group{0, tile.firstRow + first, std::min(kGroupRows, tile.rows - first)};
+    for (size_t i = 0; i < group.rows; i++) {
+      std::copy_n(worker.head.data() + (first + i) * width, headSize,
+                  heads_.data() + (group.firstRow + i) * headSize);
     }
-    if (distribution.kind() == DistributionKind::gaussian && row > 0) continue;
-    distribution.metricWeights(worker.oldHead.data(), logStd(parameters_), worker.score.data());
-    std::transform(worker.score.begin(), worker.score.begin() + headSize,
-                   metric_.data() + row * mlp_.outputWidth(),
-                   [](double weight) { return static_cast<float>(weight); });
+    readGroup(group, worker);
+    if (rollout_.hasActions()) {
+      alignas(64) double logProbability[kGroupRows];
+      distribution_.logProbability(group.rows, worker.oldHeads, worker.actions, logProbability);
+      std::copy_n(logProbability, group.rows, oldLogProbability_.begin() + group.firstRow);
+    }
+    if (model_.distribution.kind() == DistributionKind::gaussian && group.firstRow > 0) continue;
+    distribution_.metricWeights(group.rows, worker.oldHeads,
+                                metric_.data() + group.firstRow * width, width);
   }
 }
 

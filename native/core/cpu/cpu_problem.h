@@ -5,6 +5,8 @@
 
 #include "core/backend.h"
 #include "core/cpu/cpu_mlp.h"
+#include "core/cpu/double_mlp.h"
+#include "core/cpu/row_group.h"
 #include "core/function_ref.h"
 #include "core/rollout_copy.h"
 
@@ -61,19 +63,30 @@ class CpuProblem : public Problem {
     AlignedFloats derivative;
     AlignedFloats head;  // [tileRows_ x outputWidth]
     AlignedFloats headCotangent;
-    std::vector<double> newHead;
     std::vector<double> oldHead;
     std::vector<double> score;
+    // The distributions of a group of rows: at the expansion point, at other parameters.
+    GroupHeads oldHeads;
+    GroupHeads newHeads;
+    AlignedDoubles actions;
+    GroupGradient gradient;
+    AlignedFloats groupHeads;  // [kGroupRows x outputs], of rows from anywhere
     // Activations of a tile of any rows, for objectiveGradient; made when it is first asked for.
     TileActivations gathered;
     std::vector<AlignedFloats> gatheredBuffers;
-    std::vector<double> objectiveGradient;
+  };
+  // Consecutive rows of one tile, at most kGroupRows.
+  struct Group {
+    size_t tile;
+    size_t firstRow;
+    size_t rows;
   };
   // The first tile of a block overwrites the network's sums.
   using TileTask = FunctionRef<void(const Tile& tile, Worker& worker, double* sum, SumMode mode)>;
   // Which tile of a list of them, by number.
   using NumberedTask = FunctionRef<void(size_t tile, Worker& worker, double* sum, SumMode mode)>;
-  using RowTask = FunctionRef<void(size_t row, size_t tile, Worker& worker)>;
+  using DoubleTask = FunctionRef<void(size_t tile, Worker& worker, const double* heads)>;
+  using GroupTask = FunctionRef<void(const Group& group, Worker& worker)>;
 
   size_t tileCount() const { return (rows_ + tileRows_ - 1) / tileRows_; }
   Tile tileAt(size_t index) const;
@@ -92,9 +105,27 @@ class CpuProblem : public Problem {
   void readOldHead(size_t row, Worker& worker) const;
   void applyMetric(const Tile& tile, const float* headTangent, float* headCotangent) const;
   void gatherTile(std::span<const uint32_t> rows, const Tile& tile, Worker& worker);
-  // Calls task(row, tile, worker) with worker.oldHead and worker.newHead filled, for each row.
-  void forEachCandidateRow(std::span<const double> parameters, RowTask task);
-  double logRatio(std::span<const double> parameters, size_t row, const Worker& worker) const;
+  GroupDistribution distributionAt(std::span<const double> parameters) const;
+  // Reads the old heads and the actions of a group.
+  void readGroup(const Group& group, Worker& worker) const;
+  void readActions(const Group& group, Worker& worker) const;
+  // Writes the head gradients of rows [firstRow, firstRow + rows) of a tile to
+  // worker.headCotangent, and adds those of logStd to `sum`.
+  void takeGradient(size_t firstRow, size_t rows, Worker& worker, double* sum) const;
+  // Calls task(group, worker) with worker.oldHeads, newHeads and actions filled, for each group.
+  void forEachCandidateGroup(std::span<const double> parameters,
+                             const GroupDistribution& distribution, GroupTask task);
+  void forwardInDouble(std::span<const double> parameters, DoubleTask task);
+  // log pi_new - log pi_old of the actions of a group; 0 without any.
+  void logRatios(const GroupDistribution& distribution, const Group& group,
+                 const double* oldLogProbability, const Worker& worker, double* out) const;
+  void addToEvaluation(const GroupDistribution& distribution, const Group& group,
+                       const double* oldLogProbability, const Worker& worker,
+                       Evaluation& sum) const;
+  Evaluation meanOf(const std::vector<Evaluation>& tiles) const;
+  ObjectiveValue objectiveOfGroup(const GroupDistribution& distribution, const Objective& objective,
+                                  std::span<const double> oldLogProbability,
+                                  std::span<const double> advantages, Worker& worker) const;
   // result = mean over rows of what `task` adds to its sums.
   void meanOverTiles(std::span<double> result, TileTask task);
   // Sums what the tasks 0 ... tiles - 1 add, over `rows`, with an accumulator of `blockSums` for
@@ -107,6 +138,7 @@ class CpuProblem : public Problem {
   PolicyModel model_;
   CpuMlp mlp_;
   std::vector<double> parameters_;
+  GroupDistribution distribution_;  // at parameters_
   RolloutCopy rollout_;
   size_t rows_;
   size_t tileRows_;
@@ -122,8 +154,11 @@ class CpuProblem : public Problem {
   std::vector<AlignedFloats> derivatives_;  // SiLU only
   AlignedFloats heads_;                     // [rows x outputs], dense
   AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
+  std::vector<double> headsInDouble_;       // [rows x outputs], once evaluateInDouble was called
   std::vector<double> oldLogProbability_;
-  std::vector<double> largestInput_;  // max |x| over rows, for each observation feature
+  // For klUncertainty: mean x^2 of each observation feature over rows, and the errors of heads_.
+  std::vector<double> meanSquareInput_;
+  std::vector<double> headVariance_;
 
   std::vector<Worker> workers_;
   std::vector<AlignedDoubles> blockSums_;

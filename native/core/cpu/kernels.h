@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "core/cpu/double_kernels.h"
 #include "core/mlp_layout.h"
 
 namespace trustregion::cpu {
@@ -96,6 +97,7 @@ struct Kernels {
   void (*activate)(Activation activation, size_t count, float* z, float* derivative);
   // out[i] = a[i] b[i]
   void (*multiplyElements)(size_t count, const float* a, const float* b, float* out);
+  const DoubleKernels* inDouble;
 };
 
 const Kernels& baselineKernels();

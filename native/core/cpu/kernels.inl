@@ -4,9 +4,10 @@
 // here can reach other machines.
 //
 // The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
-// multiplyAdd(a, b, c) = a b + c, broadcastPair(from) = from[0], from[1], from[0], ...,
-// kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide), kPairRows,
-// kMostSteps (the longest sum that is made in one go) and kStepsAtOnce (parts of longer ones).
+// DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b + c for both,
+// broadcastPair(from) = from[0], from[1], from[0], ..., kMaxVectors, kBlockRows[v] (rows of a
+// register block that is v vectors wide), kPairRows, kMostSteps (the longest sum that is made in one
+// go) and kStepsAtOnce (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
@@ -15,54 +16,8 @@ inline Vec broadcast(float value) { return value - Vec{}; }
 inline Vec asFloats(IntVec bits) { return reinterpret_cast<Vec>(bits); }
 inline IntVec asBits(Vec value) { return reinterpret_cast<IntVec>(value); }
 
-inline Vec absolute(Vec x) { return asFloats(asBits(x) & 0x7fffffff); }
-inline Vec copySign(Vec magnitude, Vec sign) {
-  return asFloats((asBits(magnitude) & 0x7fffffff) | (asBits(sign) & static_cast<int>(0x80000000)));
-}
-
-// e^x for x in [-87, 88], within 1.5 ulp there; outside it is clamped to the ends. x = n log 2 + r,
-// |r| <= log(2) / 2; e^r = 1 + r + r^2 q(r) with q the minimax polynomial (relative error 3.1e-9).
-inline Vec exponential(Vec x) {
-  x = x < -87.0f ? broadcast(-87.0f) : x;
-  x = x > 88.0f ? broadcast(88.0f) : x;
-  // Adding 1.5 2^23 rounds to the nearest integer, left in the low bits.
-  const Vec shifted = multiplyAdd(x, broadcast(1.44269504f), broadcast(12582912.0f));
-  const Vec n = shifted - 12582912.0f;
-  Vec r = multiplyAdd(n, broadcast(-0.693359375f), x);  // log 2 in two parts, the first exact
-  r = multiplyAdd(n, broadcast(2.12194440e-4f), r);
-  Vec q = broadcast(0.001381459878757596f);
-  q = multiplyAdd(q, r, broadcast(0.008368716575205326f));
-  q = multiplyAdd(q, r, broadcast(0.04166838899254799f));
-  q = multiplyAdd(q, r, broadcast(0.1666652113199234f));
-  q = multiplyAdd(q, r, broadcast(0.4999999403953552f));
-  const Vec power = multiplyAdd(r * r, q, r) + 1.0f;
-  return power * asFloats((asBits(shifted) << 23) + 0x3f800000);
-}
-
-// tanh within 2.5 ulp: x + x^3 p(x^2) with p minimax (relative error 4.2e-9) below 0.625, and
-// 1 - 2 / (e^2|x| + 1) above, which is 1 from 10 on.
-inline Vec hyperbolicTangent(Vec x) {
-  const Vec square = x * x;
-  Vec p = broadcast(-0.005717045161873102f);
-  p = multiplyAdd(p, square, broadcast(0.02065058797597885f));
-  p = multiplyAdd(p, square, broadcast(-0.05374349653720856f));
-  p = multiplyAdd(p, square, broadcast(0.13331490755081177f));
-  p = multiplyAdd(p, square, broadcast(-0.3333328366279602f));
-  const Vec small = multiplyAdd(x * square, p, x);
-  const Vec magnitude = absolute(x);
-  const Vec large = 1.0f - 2.0f / (exponential(2.0f * magnitude) + 1.0f);
-  const Vec result = magnitude < 0.625f ? small : copySign(large, x);
-  return x != x ? x : result;  // NaN stays NaN
-}
-
-// 1 / (1 + e^-x), from e^-|x| so that both tails keep their digits.
-inline Vec logisticSigmoid(Vec x) {
-  const Vec magnitude = absolute(x);
-  // Below e^-87 there are only denormal numbers: nothing, instead of what exponential() clamps to.
-  const Vec e = magnitude > 87.0f ? Vec{} : exponential(-magnitude);
-  const Vec result = (x >= 0.0f ? broadcast(1.0f) : e) / (1.0f + e);
-  return x != x ? x : result;
-}
+#include "core/cpu/activations.inl"
+#include "core/cpu/double_functions.inl"
 
 // Adds kRows x kVectors products to as many accumulators, one broadcast of a for kVectors
 // multiply-adds. Every element is one chain of multiply-adds over t in order, however the block is
@@ -455,31 +410,12 @@ void addColumnSums(size_t rows, size_t outputs, ConstMatrix u, double* sum, SumM
   addGradient({1, outputs, rows, {&one, 0}, u, sum, mode});
 }
 
-void activate(Activation activation, size_t count, float* z, float* derivative) {
-  switch (activation) {
-    case Activation::tanh:
-      for (size_t i = 0; i < count; i += kLanes) store(z + i, hyperbolicTangent(load(z + i)));
-      return;
-    case Activation::relu:
-      for (size_t i = 0; i < count; i += kLanes) {
-        const Vec x = load(z + i);
-        store(z + i, x < 0.0f ? Vec{} : x);  // NaN stays NaN
-      }
-      return;
-    case Activation::silu:
-      for (size_t i = 0; i < count; i += kLanes) {
-        const Vec x = load(z + i);
-        const Vec sigmoid = logisticSigmoid(x);
-        store(z + i, x * sigmoid);
-        store(derivative + i, sigmoid * multiplyAdd(x, 1.0f - sigmoid, broadcast(1.0f)));
-      }
-      return;
-  }
-}
-
 void multiplyElements(size_t count, const float* a, const float* b, float* out) {
   for (size_t i = 0; i < count; i += kLanes) store(out + i, load(a + i) * load(b + i));
 }
 
-const Kernels kKernels = {kLanes,      kBlockColumns, multiply, multiplyPairs,   multiplyColumn,
-                          addGradient, addColumnSums, activate, multiplyElements};
+#include "core/cpu/double_kernels.inl"
+
+const Kernels kKernels = {kLanes,         kBlockColumns,    multiply,      multiplyPairs,
+                          multiplyColumn, addGradient,      addColumnSums, activate,
+                          multiplyElements, &kDoubleKernels};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace trustregion::cpu {
 namespace {
@@ -10,11 +11,25 @@ constexpr double kUnitRoundoff = 0x1p-24;
 // Standard deviations between the errors that are usual and those that the margin must cover.
 constexpr double kMargin = 8;
 
-// Variance of the error of each head output.
-std::vector<double> headVariances(const MlpLayout& layout, std::span<const double> parameters,
-                                  std::span<const double> largestInput) {
-  std::vector<double> square(largestInput.begin(), largestInput.end());  // of the magnitude
-  for (double& value : square) value *= value;
+// sum_k w_k^2 v_k, in eight sums at once: no thread shares this work, which is that of some rows,
+// and every evaluation has it to do.
+double weighted(const double* weight, const std::vector<double>& values) {
+  constexpr size_t kSums = 8;
+  double sums[kSums] = {};
+  const size_t whole = values.size() / kSums * kSums;
+  for (size_t k = 0; k < whole; k += kSums) {
+    for (size_t i = 0; i < kSums; i++) sums[i] += weight[k + i] * weight[k + i] * values[k + i];
+  }
+  double sum = std::accumulate(sums, sums + kSums, 0.0);
+  for (size_t k = whole; k < values.size(); k++) sum += weight[k] * weight[k] * values[k];
+  return sum;
+}
+
+}  // namespace
+
+std::vector<double> headErrorVariance(const MlpLayout& layout, std::span<const double> parameters,
+                                      std::span<const double> meanSquareInput) {
+  std::vector<double> square(meanSquareInput.begin(), meanSquareInput.end());
   std::vector<double> variance(square.size(), 0.0);
   constexpr double kRounding = kUnitRoundoff * kUnitRoundoff / 3;  // of a number of size 1
   for (size_t l = 0; l < layout.layers().size(); l++) {
@@ -25,13 +40,9 @@ std::vector<double> headVariances(const MlpLayout& layout, std::span<const doubl
     std::vector<double> nextVariance(layer.outputs);
     for (size_t j = 0; j < layer.outputs; j++) {
       const double bias = parameters[layer.biasOffset + j];
-      double squareOfZ = bias * bias;
-      double varianceOfZ = 0;
       const double* weight = parameters.data() + layer.weightOffset + j * layer.inputs;
-      for (size_t k = 0; k < layer.inputs; k++) {
-        squareOfZ += weight[k] * weight[k] * square[k];
-        varianceOfZ += weight[k] * weight[k] * variance[k];
-      }
+      const double squareOfZ = bias * bias + weighted(weight, square);
+      const double varianceOfZ = weighted(weight, variance);
       nextSquare[j] = squareOfZ;
       nextVariance[j] = varianceOfZ + terms * squareOfZ * kRounding;
       if (isHead) continue;
@@ -46,21 +57,17 @@ std::vector<double> headVariances(const MlpLayout& layout, std::span<const doubl
   return variance;
 }
 
-}  // namespace
-
-double klUncertainty(const PolicyModel& model, std::span<const double> oldParameters,
-                     std::span<const double> newParameters, std::span<const double> largestInput,
+double klUncertainty(const PolicyModel& model, std::span<const double> oldVariance,
+                     std::span<const double> newParameters, std::span<const double> meanSquareInput,
                      double meanKl) {
-  const std::vector<double> oldVariances =
-      headVariances(model.network, oldParameters, largestInput);
-  const std::vector<double> newVariances =
-      headVariances(model.network, newParameters, largestInput);
+  const std::vector<double> newVariance =
+      headErrorVariance(model.network, newParameters, meanSquareInput);
   const bool isGaussian = model.distribution.kind() == DistributionKind::gaussian;
   double squared = 0;  // |e|_w^2
-  for (size_t j = 0; j < newVariances.size(); j++) {
+  for (size_t j = 0; j < newVariance.size(); j++) {
     // 1 / sigma^2; of a logit p - p^2, at most 1/4, doubled because a softmax couples its logits
     const double weight = isGaussian ? std::exp(-2 * newParameters[model.logStdOffset() + j]) : 0.5;
-    squared += weight * (oldVariances[j] + newVariances[j]);
+    squared += weight * (oldVariance[j] + newVariance[j]);
   }
   squared *= kMargin * kMargin;
   return std::sqrt(2 * meanKl * squared) + squared / 2;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/cpu/aligned_floats.h"
+#include "core/cpu/kernels.h"
+#include "core/mlp_layout.h"
+
+namespace trustregion::cpu {
+
+// Rows that go through all layers together.
+constexpr size_t kDoubleTileRows = 2 * kGroupRows;
+
+// The forward pass of an MLP in float64, for fixed parameters: what settles a doubt that float32
+// leaves. Immutable, so any number of threads may read it, each with scratch of its own.
+class DoubleMlp {
+ public:
+  DoubleMlp(const MlpLayout& layout, const Kernels& kernels, std::span<const double> parameters);
+
+  // Two buffers that the layers write to in turn.
+  struct Scratch {
+    AlignedDoubles first;
+    AlignedDoubles second;
+  };
+  Scratch makeScratch() const;
+
+  size_t outputWidth() const { return paddedWidth(layout_.outputs()); }
+
+  // Heads of at most kDoubleTileRows observations, which lie `stride` numbers apart; the heads lie
+  // outputWidth() apart, in `scratch`.
+  const double* forward(size_t rows, const float* observations, size_t stride,
+                        Scratch& scratch) const;
+
+ private:
+  struct Layer {
+    AlignedDoubles transposed;  // [inputs x stride], rows padded with zeros
+    AlignedDoubles bias;
+    size_t stride;
+  };
+
+  MlpLayout layout_;
+  const DoubleKernels* kernels_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace trustregion::cpu
