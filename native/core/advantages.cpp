@@ -28,8 +28,10 @@ Moments moments(size_t size, const At& at) {
     largest = std::max(largest, at(i));
   }
   if (smallest == largest) return {smallest, 0};
-  const int exponent = std::ilogb(std::max(std::abs(smallest), std::abs(largest)));
-  const auto scaled = [&](size_t i) { return std::ldexp(at(i), -exponent); };
+  // Not below that of the least normal number, whose inverse is still finite.
+  const int exponent = std::max(std::ilogb(std::max(std::abs(smallest), std::abs(largest))), -1022);
+  const double unit = std::ldexp(1.0, -exponent);
+  const auto scaled = [&](size_t i) { return at(i) * unit; };
   double mean = 0;
   for (size_t i = 0; i < size; i++) mean += scaled(i);
   mean /= static_cast<double>(size);
@@ -213,8 +215,12 @@ void normalizeAdvantages(std::span<double> advantages) {
 double explainedVariance(NumberSpan values, NumberSpan returns) {
   if (returns.empty()) return std::numeric_limits<double>::quiet_NaN();
   const size_t size = returns.size();
-  const double total = moments(size, [&](size_t i) { return returns[i]; }).deviation;
-  const double left = moments(size, [&](size_t i) { return returns[i] - values[i]; }).deviation;
+  std::vector<double> wanted(size);
+  std::vector<double> predicted(size);
+  returns.copyTo(wanted.data());
+  values.copyTo(predicted.data());
+  const double total = moments(size, [&](size_t i) { return wanted[i]; }).deviation;
+  const double left = moments(size, [&](size_t i) { return wanted[i] - predicted[i]; }).deviation;
   if (!(total > 0)) return std::numeric_limits<double>::quiet_NaN();
   return 1 - (left / total) * (left / total);
 }

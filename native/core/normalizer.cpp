@@ -8,15 +8,18 @@ namespace trustregion {
 template <class Real>
 void ObservationScaling::apply(NumberSpan observations, size_t rows, size_t size, Real* out,
                                size_t stride) const {
-  for (size_t row = 0; row < rows; row++) {
-    Real* to = out + row * stride;
-    observations.subspan(row * size, size).copyTo(to);
-    if (isIdentity()) continue;
-    for (size_t i = 0; i < size; i++) {
-      const double value = (observations[row * size + i] - mean[i]) * inverseStd[i];
-      to[i] = static_cast<Real>(std::clamp(value, -clip, clip));
+  observations.visit([&](const auto* from) {
+    for (size_t row = 0; row < rows; row++, from += size, out += stride) {
+      if (isIdentity()) {
+        std::transform(from, from + size, out, [](auto value) { return static_cast<Real>(value); });
+        continue;
+      }
+      for (size_t i = 0; i < size; i++) {
+        const double value = (static_cast<double>(from[i]) - mean[i]) * inverseStd[i];
+        out[i] = static_cast<Real>(std::clamp(value, -clip, clip));
+      }
     }
-  }
+  });
 }
 
 template void ObservationScaling::apply<float>(NumberSpan, size_t, size_t, float*, size_t) const;
@@ -30,16 +33,19 @@ void RunningNormalizer::update(NumberSpan observations, size_t rows) {
   const size_t size = mean_.size();
   std::vector<double> batchMean(size, 0.0);
   std::vector<double> batchDeviations(size, 0.0);
-  for (size_t row = 0; row < rows; row++) {
-    for (size_t i = 0; i < size; i++) batchMean[i] += observations[row * size + i];
-  }
-  for (double& value : batchMean) value /= static_cast<double>(rows);
-  for (size_t row = 0; row < rows; row++) {
-    for (size_t i = 0; i < size; i++) {
-      const double deviation = observations[row * size + i] - batchMean[i];
-      batchDeviations[i] += deviation * deviation;
+  observations.visit([&](const auto* first) {
+    const auto* const end = first + rows * size;
+    for (const auto* row = first; row != end; row += size) {
+      for (size_t i = 0; i < size; i++) batchMean[i] += static_cast<double>(row[i]);
     }
-  }
+    for (double& value : batchMean) value /= static_cast<double>(rows);
+    for (const auto* row = first; row != end; row += size) {
+      for (size_t i = 0; i < size; i++) {
+        const double deviation = static_cast<double>(row[i]) - batchMean[i];
+        batchDeviations[i] += deviation * deviation;
+      }
+    }
+  });
   const double added = static_cast<double>(rows);
   const double total = count_ + added;
   for (size_t i = 0; i < size; i++) {

@@ -34,6 +34,19 @@ class NumberSpan {
     return 0;
   }
 
+  // Calls use(data) with the pointer of its type: for loops that need not ask for every number.
+  template <class Use>
+  void visit(const Use& use) const {
+    switch (type_) {
+      case Type::float32:
+        return use(static_cast<const float*>(data_));
+      case Type::float64:
+        return use(static_cast<const double*>(data_));
+      case Type::int32:
+        return use(static_cast<const int32_t*>(data_));
+    }
+  }
+
   NumberSpan subspan(size_t offset, size_t count) const;
 
   // Throws ErrorCode::notFinite naming the array and the first offending index.

@@ -82,6 +82,35 @@ CASE("NumberSpan::requireFinite names the array and the first bad index") {
   NumberSpan(&integer, 1).requireFinite("actions");
 }
 
+// Wherever a vector instruction may end.
+template <class Number>
+void checkFiniteAtEachPlace() {
+  using Limits = std::numeric_limits<Number>;
+  const std::vector<Number> fine = {0, -Number{0}, Limits::max(), Limits::lowest(),
+                                    Limits::denorm_min()};
+  const std::vector<Number> bad = {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN(),
+                                   -Limits::quiet_NaN()};
+  for (size_t size = 1; size <= 40; size++) {
+    std::vector<Number> values(size);
+    for (size_t i = 0; i < size; i++) values[i] = fine[i % fine.size()];
+    NumberSpan(values.data(), size).requireFinite("values");
+    for (size_t place = 0; place < size; place++) {
+      const Number before = values[place];
+      values[place] = bad[place % bad.size()];
+      const std::string message = "values[" + std::to_string(place) + "] must";
+      CHECK_THROWS(ErrorCode::notFinite, message.c_str(),
+                   NumberSpan(values.data(), size).requireFinite("values"));
+      values[place] = before;
+    }
+  }
+}
+
+CASE("NumberSpan::requireFinite: every length and place") {
+  checkFiniteAtEachPlace<float>();
+  checkFiniteAtEachPlace<double>();
+  NumberSpan().requireFinite("values");
+}
+
 CASE("NumberSpan::requireSize explains the number") {
   const double doubles[] = {1, 2};
   NumberSpan(doubles, 2).requireSize("values", 2, "rows");
