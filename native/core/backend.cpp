@@ -50,6 +50,15 @@ void Problem::estimatedFisherProduct(FisherEstimator estimator, std::span<const 
   }
 }
 
+void RegressionProblem::descend(FunctionRef<std::span<const uint32_t>()> next, size_t,
+                                double learningRate, Adam& adam, std::span<double> parameters) {
+  std::vector<double> gradient(parameters.size());
+  for (std::span<const uint32_t> rows = next(); !rows.empty(); rows = next()) {
+    lossGradient(parameters, rows, gradient);
+    adam.step(gradient, learningRate, parameters);
+  }
+}
+
 ConjugateGradientSummary Problem::solve(std::span<const double> b, const FisherSystem& system,
                                         const ConjugateGradientOptions& options,
                                         std::span<double> x, std::span<double> residual,

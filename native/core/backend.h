@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/adam.h"
 #include "core/conjugate_gradient.h"
+#include "core/function_ref.h"
 #include "core/normalizer.h"
 #include "core/number_span.h"
 #include "core/objective.h"
@@ -163,6 +165,11 @@ class RegressionProblem {
   // Returns the loss at the given parameters over the given rows, and its gradient.
   virtual double lossGradient(std::span<const double> parameters, std::span<const uint32_t> rows,
                               std::span<double> gradient) = 0;
+  // Steps of Adam, one for each minibatch that `next` returns until it returns none. No minibatch
+  // has more than `largest` rows. A backend may hold parameters and moments in its own precision
+  // until the last step.
+  virtual void descend(FunctionRef<std::span<const uint32_t>()> next, size_t largest,
+                       double learningRate, Adam& adam, std::span<double> parameters);
 };
 
 // What a problem may use of the machine.

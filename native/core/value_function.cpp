@@ -16,6 +16,7 @@ namespace {
 
 constexpr uint64_t kInitializationStream = 3;
 constexpr uint64_t kShufflingStream = 4;
+constexpr size_t kPredictionRows = 512;  // of a task
 
 struct Affine {
   double mean;
@@ -95,6 +96,23 @@ void ValueFunction::predictWith(const ValueSnapshot& snapshot, NumberSpan observ
   }
 }
 
+std::vector<double> ValueFunction::predictions(const ValueSnapshot& snapshot,
+                                               NumberSpan observations) const {
+  const size_t size = layout_.inputs();
+  const size_t rows = observations.size() / size;
+  const size_t tasks = (rows + kPredictionRows - 1) / kPredictionRows;
+  std::vector<double> values(rows);
+  std::vector<std::unique_ptr<Network::Workspace>> workspaces(std::min<size_t>(threads_, tasks));
+  for (auto& workspace : workspaces) workspace = snapshot.network->makeWorkspace();
+  parallelFor(tasks, threads_, [&](size_t task, unsigned worker) {
+    const size_t first = task * kPredictionRows;
+    const size_t count = std::min(kPredictionRows, rows - first);
+    predictWith(snapshot, observations.subspan(first * size, count * size), values.data() + first,
+                *workspaces[worker]);
+  });
+  return values;
+}
+
 void ValueFunction::predict(NumberSpan observations, double* values) {
   observations.countRows("observations", layout_.inputs());
   observations.requireFinite("observations");
@@ -119,17 +137,26 @@ int64_t ValueFunction::fitByAdam(ValueFunctionState& state, const LeastSquares& 
       layout_, problem.observations, problem.targets, rows, problem.scaling, threads_);
   std::vector<uint32_t> order(rows);
   std::iota(order.begin(), order.end(), 0U);
-  std::vector<double> gradient(parameters.size());
   int64_t minibatches = 0;
-  for (int epoch = 0; epoch < options.epochs; epoch++) {
-    state.shuffling.shuffle(std::span(order));
-    for (size_t first = 0; first < rows; first += options.minibatchSize) {
-      const size_t count = std::min(options.minibatchSize, rows - first);
-      regression->lossGradient(parameters, std::span(order).subspan(first, count), gradient);
-      state.adam.step(gradient, options.learningRate, parameters);
-      minibatches++;
+  int epochs = 0;
+  size_t first = rows;  // of the next minibatch, within the epoch
+  const auto next = [&]() -> std::span<const uint32_t> {
+    if (first == rows) {
+      if (epochs == options.epochs) return {};
+      state.shuffling.shuffle(std::span(order));
+      epochs++;
+      first = 0;
     }
-  }
+    const size_t count = std::min(options.minibatchSize, rows - first);
+    first += count;
+    minibatches++;
+    return std::span(order).subspan(first - count, count);
+  };
+  regression->descend(next, std::min(options.minibatchSize, rows), options.learningRate, state.adam,
+                      parameters);
+  // A squared gradient beyond float32 would stop its parameter, silently and for good.
+  const std::span<const double> square = state.adam.square();
+  NumberSpan(square.data(), square.size()).requireFinite("squared gradients of the fit");
   return minibatches;
 }
 
@@ -144,11 +171,9 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
 
   std::vector<double> wanted(rows);
   targets.copyTo(wanted.data());
-  std::vector<double> values(rows);
-  const auto workspace = state.snapshot->network->makeWorkspace();
   FitSummary summary;
   const ValueSnapshot& old = *state.snapshot;
-  predictWith(old, observations, values.data(), *workspace);
+  std::vector<double> values = predictions(old, observations);
   summary.lossBefore = meanSquaredErrorHalf(values, wanted);
   summary.explainedVarianceBefore = explainedVariance({values.data(), rows}, {wanted.data(), rows});
 
@@ -185,7 +210,7 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
 
   state.snapshot =
       makeSnapshot(old.version + 1, std::move(parameters), scaling, target.mean, target.std);
-  predictWith(*state.snapshot, observations, values.data(), *workspace);
+  values = predictions(*state.snapshot, observations);
   summary.lossAfter = meanSquaredErrorHalf(values, wanted);
   summary.explainedVarianceAfter = explainedVariance({values.data(), rows}, {wanted.data(), rows});
   summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

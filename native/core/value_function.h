@@ -98,6 +98,8 @@ class ValueFunction {
   // Passes of minibatches over the rows; returns their number.
   int64_t fitByAdam(ValueFunctionState& state, const LeastSquares& problem,
                     const FitOptions& options, std::span<double> parameters) const;
+  // V of every row, by several threads.
+  std::vector<double> predictions(const ValueSnapshot& snapshot, NumberSpan observations) const;
   void predictWith(const ValueSnapshot& snapshot, NumberSpan observations, double* values,
                    Network::Workspace& workspace) const;
 

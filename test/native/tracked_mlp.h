@@ -135,10 +135,12 @@ inline void trackedBackward(const MlpLayout& layout, const TrackedVector& parame
   }
 }
 
-// A sum over rows as the cpu backend forms it: float32 within a tile, double across tiles.
+// A sum over rows as the cpu backend forms it: float32 within a tile, across tiles double or, if
+// so said, float32 as well.
 class TrackedTileSum {
  public:
-  TrackedTileSum(size_t size, size_t tileRows) : tileRows_(tileRows), tile_(size), total_(size) {}
+  TrackedTileSum(size_t size, size_t tileRows, bool roundsTotal = false)
+      : tileRows_(tileRows), roundsTotal_(roundsTotal), tile_(size), total_(size) {}
 
   Tracked& operator[](size_t index) { return tile_[index]; }
 
@@ -159,11 +161,13 @@ class TrackedTileSum {
     for (size_t i = 0; i < tile_.size(); i++) {
       total_[i].value += tile_[i].value;
       total_[i].variance += tile_[i].variance;
+      if (roundsTotal_) total_[i] = rounded(total_[i].value, total_[i].variance);
       tile_[i] = {};
     }
   }
 
   size_t tileRows_;
+  bool roundsTotal_;
   size_t rows_ = 0;
   TrackedVector tile_;
   TrackedVector total_;

@@ -111,13 +111,13 @@ bool addForEachBackend() {
         values.threads = threads;
         values.seed = seed;
         ValueFunction function(values);
-        fitAndPublish(function, Data(300), {.epochs = 2});
+        fitAndPublish(function, Data(1300), {.epochs = 2});
         fitAndPublish(function, Data(200, 4), {.epochs = 2});
         return function.state().snapshot->parameters;
       };
       const std::vector<double> one = fitted(1, 5);
       CHECK(sameBits(fitted(1, 5), one));
-      CHECK(sameBits(fitted(4, 5), one));
+      for (const unsigned threads : {2U, 3U, 8U, 64U}) CHECK(sameBits(fitted(threads, 5), one));
       CHECK(!sameBits(fitted(1, 6), one));
     });
   }
@@ -181,6 +181,24 @@ CASE("observations are standardised, targets too, or not, as asked") {
       CHECK((snapshot.targetStd == 1 && snapshot.targetMean == 0) == !targets);
       if (targets) CHECK_NEAR(snapshot.targetMean, 100, 10);
     }
+  }
+}
+
+CASE("gradients too large for the backend's squares are refused") {
+  for (const std::string& backend : supportedBackendNames()) {
+    const Context context(backend);
+    ValueFunctionConfig values = config(backend);
+    values.normalizeTargets = false;
+    ValueFunction function(values);
+    Data data(100);
+    for (double& target : data.targets) target *= 1e25;
+    if (function.backend().precision() == "float64") {
+      CHECK(std::isfinite(fitAndPublish(function, data, {.epochs = 1}).lossAfter));
+      continue;
+    }
+    CHECK_THROWS(ErrorCode::notFinite, "squared gradients of the fit[",
+                 fitAndPublish(function, data, {.epochs = 1}));
+    CHECK(function.state().snapshot->version == 0);
   }
 }
 

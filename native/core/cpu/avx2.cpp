@@ -23,6 +23,8 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
   return _mm256_fmadd_pd(a, b, c);
 }
 
+inline Vec squareRoot(Vec x) { return _mm256_sqrt_ps(x); }
+
 inline Vec broadcastPair(const float* from) {
   long long pair;
   __builtin_memcpy(&pair, from, sizeof pair);

@@ -23,6 +23,9 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
   return _mm512_fmadd_pd(a, b, c);
 }
 
+// With a mask of ones: for the plain form GCC 12 warns of an uninitialised register.
+inline Vec squareRoot(Vec x) { return _mm512_maskz_sqrt_ps(0xffff, x); }
+
 inline Vec broadcastPair(const float* from) {
   long long pair;
   __builtin_memcpy(&pair, from, sizeof pair);

@@ -3,6 +3,8 @@
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#else
+#include <immintrin.h>
 #endif
 
 #include "core/cpu/target_region.h"
@@ -21,9 +23,11 @@ typedef unsigned long long BitsVec __attribute__((vector_size(16), may_alias));
 #if defined(__aarch64__)
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) { return vfmaq_f64(c, a, b); }
+inline Vec squareRoot(Vec x) { return vsqrtq_f32(x); }
 #else
 inline Vec multiplyAdd(Vec a, Vec b, Vec c) { return a * b + c; }  // SSE2 rounds twice
 inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) { return a * b + c; }
+inline Vec squareRoot(Vec x) { return _mm_sqrt_ps(x); }
 #endif
 
 inline Vec broadcastPair(const float* from) { return Vec{from[0], from[1], from[0], from[1]}; }

@@ -97,9 +97,9 @@ class CpuBackend : public Backend {
 
   std::unique_ptr<RegressionProblem> makeRegressionProblem(
       const MlpLayout& layout, NumberSpan inputs, std::span<const double> targets, size_t rows,
-      const ObservationScaling& scaling, unsigned) const override {
+      const ObservationScaling& scaling, unsigned threads) const override {
     inputs.requireSize("observations", rows * layout.inputs(), "rows x observationSize");
-    return std::make_unique<CpuRegression>(layout, *kernels_, inputs, targets, scaling);
+    return std::make_unique<CpuRegression>(layout, *kernels_, inputs, targets, scaling, threads);
   }
 
  private:

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 
+#include "core/cpu/cpu_descent.h"
+
 namespace trustregion::cpu {
 
 CpuRegression::CpuRegression(const MlpLayout& layout, const Kernels& kernels, NumberSpan inputs,
-                             std::span<const double> targets, const ObservationScaling& scaling)
+                             std::span<const double> targets, const ObservationScaling& scaling,
+                             unsigned threads)
     : mlp_(layout, kernels),
+      threads_(threads),
       inputs_(targets.size() * mlp_.inputWidth()),
       targets_(targets.begin(), targets.end()),
       scratch_(mlp_.makeScratch(kTileRows)),
@@ -54,6 +58,22 @@ double CpuRegression::lossGradient(std::span<const double> parameters,
   const double count = static_cast<double>(rows.size());
   for (double& value : gradient) value /= count;
   return loss / count;
+}
+
+void CpuRegression::descend(FunctionRef<std::span<const uint32_t>()> next, size_t largest,
+                            double learningRate, Adam& adam, std::span<double> parameters) {
+  // What float32 alone may sum up without loss.
+  if (largest > kLargestDescentMinibatch) {
+    RegressionProblem::descend(next, largest, learningRate, adam, parameters);
+    return;
+  }
+  std::vector<float> targets(targets_.begin(), targets_.end());
+  CpuDescent descent(mlp_.layout(), mlp_.kernels(), inputs_, targets, largest, threads_);
+  descent.load(parameters, adam);
+  for (std::span<const uint32_t> rows = next(); !rows.empty(); rows = next()) {
+    descent.step(rows, adam.countStep(learningRate));
+  }
+  descent.store(parameters, adam);
 }
 
 }  // namespace trustregion::cpu

@@ -10,13 +10,17 @@ namespace trustregion::cpu {
 class CpuRegression : public RegressionProblem {
  public:
   CpuRegression(const MlpLayout& layout, const Kernels& kernels, NumberSpan inputs,
-                std::span<const double> targets, const ObservationScaling& scaling);
+                std::span<const double> targets, const ObservationScaling& scaling,
+                unsigned threads);
 
   double lossGradient(std::span<const double> parameters, std::span<const uint32_t> rows,
                       std::span<double> gradient) override;
+  void descend(FunctionRef<std::span<const uint32_t>()> next, size_t largest, double learningRate,
+               Adam& adam, std::span<double> parameters) override;
 
  private:
   CpuMlp mlp_;
+  unsigned threads_;
   AlignedFloats inputs_;  // [rows x inputWidth]
   std::vector<double> targets_;
   std::vector<PackedLayer> packed_;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 
 #include "core/cpu/double_kernels.h"
 #include "core/mlp_layout.h"
@@ -78,6 +80,62 @@ struct GradientSum {
   SumMode mode = SumMode::add;
 };
 
+// Everything behind the last hidden layer of a network with one output, for half the squared error:
+//   error = h w + bias - target             of each row
+//   sum  += error h,  biasSum += error      gradient of w and of the bias
+//   u     = error w phi'                    what goes back through the hidden layer
+// h and w are [rows x width] and [width], padded with zeros.
+struct ErrorPass {
+  size_t rows;
+  size_t width;  // a multiple of kRowAlignment
+  const float* h;
+  const float* weight;
+  float bias;
+  const float* target;
+  Derivative derivative;  // none: there is no hidden layer, and no u
+  const float* stored;    // what the derivative is made from: h, or the stored derivative
+  float* error;           // [rows]
+  float* u;
+  float* weightSum;
+  float* biasSum;
+};
+
+// sum[k][j] = sum_t x[t][k] u[t][j] for k < inputs, j < outputs, t < rows, in float32: the gradient
+// of a transposed weight, [inputs x padded outputs] in blocks of columns as Factors::b. x and u are
+// row-major, u padded with zeros.
+struct GradientProduct {
+  size_t inputs;
+  size_t outputs;
+  size_t rows;
+  const float* x;
+  size_t xRow;
+  const float* u;
+  size_t uRow;
+  float* sum;
+};
+
+// One step of Adam on `count` parameters, by the gradient scale (gradient[0] + gradient[stride] +
+// ...), `gradients` of them, each [count]:
+//   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+//   parameter -= meanFactor m / (rootFactor sqrt(v) + epsilon)
+struct AdamPass {
+  size_t count;
+  const float* gradient;
+  size_t gradients;
+  size_t stride;
+  float scale;
+  float beta1;
+  float beta2;
+  float oneMinusBeta1;
+  float oneMinusBeta2;
+  float epsilon;
+  float meanFactor;
+  float rootFactor;
+  float* mean;
+  float* square;
+  float* parameter;
+};
+
 // The inner loops, compiled once for each instruction set from kernels.inl. Element counts are
 // multiples of kRowAlignment and pointers aligned to it. Sums have a fixed order for each target.
 struct Kernels {
@@ -98,6 +156,16 @@ struct Kernels {
   // out[i] = a[i] b[i]
   void (*multiplyElements)(size_t count, const float* a, const float* b, float* out);
   const DoubleKernels* inDouble;
+  void (*backThroughError)(const ErrorPass& pass);
+  void (*sumGradient)(const GradientProduct& product);
+  void (*stepAdam)(const AdamPass& pass);
+  // to[i] = from[chosen[i]], rows of `width` floats
+  void (*gatherRows)(size_t count, const uint32_t* chosen, size_t width, const float* from,
+                     float* to);
+  // to[column][row] = from[row][column], `rows` at most `lanes`; columns up to a whole vector are
+  // read. Rows of `to` are written up to a whole vector, with zeros behind the last row.
+  void (*transposeRows)(size_t rows, size_t columns, const float* from, size_t fromRow, float* to,
+                        size_t toRow);
 };
 
 const Kernels& baselineKernels();

@@ -5,9 +5,9 @@
 //
 // The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
 // DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b + c for both,
-// broadcastPair(from) = from[0], from[1], from[0], ..., kMaxVectors, kBlockRows[v] (rows of a
-// register block that is v vectors wide), kPairRows, kMostSteps (the longest sum that is made in one
-// go) and kStepsAtOnce (parts of longer ones).
+// squareRoot, broadcastPair(from) = from[0], from[1], from[0], ..., kMaxVectors, kBlockRows[v]
+// (rows of a register block that is v vectors wide), kPairRows, kMostSteps (the longest sum that is
+// made in one go) and kStepsAtOnce (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
@@ -414,8 +414,10 @@ void multiplyElements(size_t count, const float* a, const float* b, float* out) 
   for (size_t i = 0; i < count; i += kLanes) store(out + i, load(a + i) * load(b + i));
 }
 
+#include "core/cpu/descent.inl"
 #include "core/cpu/double_kernels.inl"
 
-const Kernels kKernels = {kLanes,         kBlockColumns,    multiply,      multiplyPairs,
-                          multiplyColumn, addGradient,      addColumnSums, activate,
-                          multiplyElements, &kDoubleKernels};
+const Kernels kKernels = {kLanes,           kBlockColumns,   multiply,         multiplyPairs,
+                          multiplyColumn,   addGradient,     addColumnSums,    activate,
+                          multiplyElements, &kDoubleKernels, backThroughError, sumGradient,
+                          stepAdam,         gatherRows,      transposeRows};
