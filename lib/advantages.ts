@@ -133,7 +133,8 @@ export function computeAdvantages(inputs: AdvantageInputs): Advantages {
     max: 2 ** 31,
   });
   const estimator = resolveEstimator(inputs, {});
-  const rewards = finiteArray(inputs.rewards, 'rewards');
+  // Native code checks that the numbers are finite.
+  const rewards = toFloatArray(inputs.rewards, 'rewards');
   const rows = rewards.length;
   const steps = rows / environments;
   if (steps < 1 || !Number.isInteger(steps)) {
@@ -143,8 +144,8 @@ export function computeAdvantages(inputs: AdvantageInputs): Advantages {
         `step, got ${describe(inputs.rewards)}`,
     );
   }
-  const values = finiteArray(inputs.values, 'values', rows);
-  const lastValues = finiteArray(inputs.lastValues, 'lastValues', environments);
+  const values = arrayOf(inputs.values, 'values', rows);
+  const lastValues = arrayOf(inputs.lastValues, 'lastValues', environments);
   const terminated = toFlags(inputs.terminated, rows, 'terminated');
   const truncated = toFlags(inputs.truncated, rows, 'truncated');
   const finalValues = finalValuesOf(inputs.finalValues, terminated, truncated);
@@ -206,15 +207,19 @@ export function normalizeAdvantages(advantages: ArrayLike<number>): Float64Array
  */
 export function explainedVariance(values: ArrayLike<number>, returns: ArrayLike<number>): number {
   const targets = finiteArray(returns, 'returns');
-  const predictions = finiteArray(values, 'values', targets.length);
+  const predictions = finiteArray(values, 'values');
+  requireLength(predictions, targets.length, 'values');
   return callNative(() => addon().explainedVariance(predictions, targets));
 }
 
-function finiteArray(value: ArrayLike<number>, name: string, length?: number): FloatArray {
+function arrayOf(value: ArrayLike<number>, name: string, length: number): FloatArray {
   const array = toFloatArray(value, name);
-  if (length !== undefined) {
-    requireLength(array, length, name);
-  }
+  requireLength(array, length, name);
+  return array;
+}
+
+function finiteArray(value: ArrayLike<number>, name: string): FloatArray {
+  const array = toFloatArray(value, name);
   requireFinite(array, name);
   return array;
 }
@@ -224,12 +229,10 @@ function finalValuesOf(
   terminated: Uint8Array,
   truncated: Uint8Array,
 ): FloatArray {
-  const index = truncated.findIndex((flag, row) => flag === 1 && terminated[row] === 0);
   if (finalValues !== undefined) {
-    const array = toFloatArray(finalValues, 'finalValues');
-    requireLength(array, truncated.length, 'finalValues');
-    return array; // native code checks the entries that it reads
+    return arrayOf(finalValues, 'finalValues', truncated.length);
   }
+  const index = truncated.findIndex((flag, row) => flag === 1 && terminated[row] === 0);
   if (index >= 0) {
     throw new TrustRegionError(
       'ERR_INVALID_ARGUMENT',

@@ -101,6 +101,12 @@ export function toFlags(
   name: string,
 ): Uint8Array {
   requireLength(value, length, name);
+  if (isTypedArray(value, 'Uint8Array')) {
+    const bytes = new Uint8Array(value as Uint8Array);
+    if (areBits(bytes)) {
+      return bytes;
+    }
+  }
   const flags = new Uint8Array(length);
   for (let index = 0; index < length; index += 1) {
     const flag: unknown = value[index];
@@ -113,6 +119,15 @@ export function toFlags(
     flags[index] = Number(flag);
   }
   return flags;
+}
+
+// By itself, since a loop that sees one type of array only is ten times as fast.
+function areBits(bytes: Uint8Array): boolean {
+  let seen = 0;
+  for (let index = 0; index < bytes.length; index += 1) {
+    seen |= bytes[index] ?? 0;
+  }
+  return seen <= 1;
 }
 
 /**

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { computeAdvantages } from '../lib/advantages.js';
 import type { AdvantageInputs } from '../lib/advantages.js';
-import { relativeError } from './helpers.js';
+import { expectError, relativeError } from './helpers.js';
 
 /** A rollout of one or several environments whose episodes end in every way. */
 const rollouts = fc
@@ -127,4 +127,25 @@ test('n steps of a long rollout take no longer for a long n', () => {
   // Steps left, but never more than the horizon, whose end is worth 1 except behind the rollout.
   const expected = returns.map((_, row) => (row + rows / 2 < rows ? rows / 2 + 1 : rows - row));
   expect(relativeError(returns, expected)).toBe(0);
+});
+
+test('flags are bytes, booleans or numbers alike, and not changed', () => {
+  const inputs = { rewards: [1, 1, 1], values: [0, 0, 0], lastValues: [0], gamma: 1, lambda: 1 };
+  const none = [false, false, false];
+  const expected = computeAdvantages({
+    ...inputs,
+    terminated: [false, true, false],
+    truncated: none,
+  });
+  expect([...expected.advantages]).toEqual([2, 1, 1]);
+  const bytes = Uint8Array.of(0, 1, 0);
+  for (const terminated of [bytes, [0, 1, 0]]) {
+    expect(computeAdvantages({ ...inputs, terminated, truncated: none })).toEqual(expected);
+  }
+  expect([...bytes]).toEqual([0, 1, 0]);
+  expectError(
+    () => computeAdvantages({ ...inputs, terminated: Uint8Array.of(0, 1, 2), truncated: none }),
+    'ERR_INVALID_ARGUMENT',
+    'terminated[2] must be true, false, 0 or 1, got 2',
+  );
 });

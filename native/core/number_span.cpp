@@ -37,6 +37,12 @@ size_t firstNotFinite(const Number* data, size_t size) {
          data;
 }
 
+// As JavaScript writes it.
+std::string notFiniteText(double value) {
+  if (std::isnan(value)) return "NaN";
+  return value > 0 ? "Infinity" : "-Infinity";
+}
+
 }  // namespace
 
 NumberSpan NumberSpan::subspan(size_t offset, size_t count) const {
@@ -60,7 +66,7 @@ void NumberSpan::requireFinite(const char* name) const {
   if (index < size_) {
     throw Error(ErrorCode::notFinite, std::string(name) + "[" + std::to_string(index) +
                                           "] must be a finite number, got " +
-                                          std::to_string((*this)[index]));
+                                          notFiniteText((*this)[index]));
   }
 }
 

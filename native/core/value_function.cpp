@@ -154,9 +154,6 @@ int64_t ValueFunction::fitByAdam(ValueFunctionState& state, const LeastSquares& 
   };
   regression->descend(next, std::min(options.minibatchSize, rows), options.learningRate, state.adam,
                       parameters);
-  // A squared gradient beyond float32 would stop its parameter, silently and for good.
-  const std::span<const double> square = state.adam.square();
-  NumberSpan(square.data(), square.size()).requireFinite("squared gradients of the fit");
   return minibatches;
 }
 
@@ -207,6 +204,9 @@ FitSummary ValueFunction::computeFit(ValueFunctionState& state, NumberSpan obser
   }
   backend_->roundParameters(parameters);
   NumberSpan(parameters.data(), parameters.size()).requireFinite("parameters after the fit");
+  // A squared gradient beyond float32 would stop its parameter, silently and for good.
+  const std::span<const double> squares = state.adam.square();
+  NumberSpan(squares.data(), squares.size()).requireFinite("squared gradients of the fit");
 
   state.snapshot =
       makeSnapshot(old.version + 1, std::move(parameters), scaling, target.mean, target.std);

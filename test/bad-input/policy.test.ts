@@ -69,13 +69,13 @@ describe('methods of a policy', () => {
       'act NaN',
       () => policy.act([1, 2, NaN]),
       'ERR_NOT_FINITE',
-      'observations[2] must be a finite number, got nan',
+      'observations[2] must be a finite number, got NaN',
     ],
     [
       'act infinite',
       () => policy.act(Float32Array.of(1, -Infinity, 3)),
       'ERR_NOT_FINITE',
-      'observations[1] must be a finite number, got -inf',
+      'observations[1] must be a finite number, got -Infinity',
     ],
     [
       'act options',

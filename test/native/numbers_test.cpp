@@ -70,7 +70,9 @@ CASE("NumberSpan::requireFinite names the array and the first bad index") {
     std::vector<double> doubles(100, 1e308);
     NumberSpan(doubles.data(), 100).requireFinite("rewards");
     doubles[63] = doubles[99] = bad;
-    CHECK_THROWS(ErrorCode::notFinite, "rewards[63] must be a finite number",
+    const char* text = bad != bad ? "NaN" : bad > 0 ? "Infinity" : "-Infinity";
+    const std::string sentence = std::string("rewards[63] must be a finite number, got ") + text;
+    CHECK_THROWS(ErrorCode::notFinite, sentence.c_str(),
                  NumberSpan(doubles.data(), 100).requireFinite("rewards"));
     std::vector<float> floats(100, 3e38F);
     NumberSpan(floats.data(), 100).requireFinite("rewards");
