@@ -39,6 +39,8 @@ constexpr size_t kStepsAtOnce = 512;
 
 #include "core/cpu/kernels.inl"
 
+#include "core/cpu/dense.inl"
+
 }  // namespace
 }  // namespace avx512
 }  // namespace trustregion::cpu
@@ -46,6 +48,7 @@ TRUSTREGION_END_TARGET
 
 namespace trustregion::cpu {
 const Kernels& avx512Kernels() { return avx512::kKernels; }
+const DenseKernels& avx512DenseKernels() { return avx512::kDenseKernels; }
 }  // namespace trustregion::cpu
 
 #endif
