@@ -356,25 +356,26 @@ void CpuMlp::backwardSquared(const std::vector<PackedLayer>& packed, size_t rows
 
 size_t CpuMlp::gramSize(size_t columns) {
   size_t size = 0;
-  for (size_t first = 0; first < columns; first += kPanelColumns) {
-    const size_t last = std::min(columns, first + kPanelColumns);
+  for (size_t first = 0; first < columns; first += kGramColumns) {
+    const size_t last = std::min(columns, first + kGramColumns);
     size += last * (last - first);
   }
   return size;
 }
 
 void CpuMlp::addGram(size_t rows, size_t columns, ConstMatrix x, double* sum) const {
-  for (size_t first = 0; first < columns; first += kPanelColumns) {
-    const size_t last = std::min(columns, first + kPanelColumns);
-    const ConstMatrix panel{x.data + first / kPanelColumns * x.panel, x.row, x.panel};
+  for (size_t first = 0; first < columns; first += kGramColumns) {
+    const size_t last = std::min(columns, first + kGramColumns);
+    const ConstMatrix panel{x.data + first / kPanelColumns * x.panel + first % kPanelColumns, x.row,
+                            x.panel};
     kernels_->addGradient({last, last - first, rows, x, panel, sum});
     sum += last * (last - first);
   }
 }
 
 void CpuMlp::unpackGram(const double* gram, size_t columns, double* matrix, size_t stride) {
-  for (size_t first = 0; first < columns; first += kPanelColumns) {
-    const size_t last = std::min(columns, first + kPanelColumns);
+  for (size_t first = 0; first < columns; first += kGramColumns) {
+    const size_t last = std::min(columns, first + kGramColumns);
     for (size_t i = 0; i < last; i++) {
       for (size_t j = first; j < last; j++, gram++) {
         if (i > j) continue;  // the other half of a block on the diagonal

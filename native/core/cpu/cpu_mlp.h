@@ -140,6 +140,7 @@ class CpuMlp {
                     const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
                     Visit&& visit) const;
 
+  static constexpr size_t kGramColumns = kPanelColumns / 2;
   void addGram(size_t rows, size_t columns, ConstMatrix x, double* sum) const;
   // sum += u_l x_l' and u_l of each row, for layer l.
   void addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix x, double* sum,
