@@ -63,9 +63,9 @@ ConjugateGradientSummary solveDensely(Problem& problem, const FisherSystem& syst
   return summary;
 }
 
-// Factors from fewer rows than this for each row of the largest factor are noisy: after 7 products on
-// a trained policy with factors of up to 65 rows, 128 rows reached 0.94 of the possible improvement
-// where 1,024 or all 2,048 reached 0.96.
+// Factors from fewer rows than this for each row of the largest factor are noisy: after 7 products
+// on a trained policy with factors of up to 65 rows, 128 rows reached 0.94 of the possible
+// improvement where 1,024 or all 2,048 reached 0.96.
 constexpr size_t kKroneckerRowsPerUnit = 12;
 
 // Every how many rows are looked at for Kronecker factors.
