@@ -72,24 +72,28 @@ enum class FisherEstimator { exact, empirical };
 
 // The two factors of each layer's block of the Fisher matrix, F_l ~ A (x) G (Martens and Grosse
 // 2015, "Optimizing neural networks with Kronecker-factored approximate curvature", section 3),
-// both symmetric and row-major.
+// both symmetric and row-major. The paper takes G = mean of u u', as if inputs and signals were
+// independent. Taken as the covariance of the matrices u [x; 1]', A (x) G is likeliest for
+// G = mean of ([x; 1]' A^-1 [x; 1]) u u' / (inputs + 1) (Dutilleul 1999, "The MLE algorithm for the
+// matrix normal distribution"): the same where they are independent, and a better preconditioner
+// where large inputs come with small signals, as they do behind tanh. The weight is that of
+// InputWeight (core/kronecker_sampling.h), which looks at A's diagonal only.
 struct KroneckerFactors {
   struct Layer {
     std::vector<double> input;   // A = mean of [x; 1][x; 1]', [(inputs + 1) x (inputs + 1)]
-    std::vector<double> output;  // G = mean of u u', [outputs x outputs]
+    std::vector<double> output;  // G = mean of w u u' / mean of w, [outputs x outputs]
   };
   std::vector<Layer> layers;
 };
 
 // How Kronecker factors are estimated. u = (d head / d z_l)' B e with M = B B' and random signs e,
-// `probes` for each row, so that the expectation of u u' is exact. Only every `stride`-th run of
-// kKroneckerRun consecutive rows is looked at.
+// `probes` for each row, so that the expectation of u u' is exact. Only every `stride`-th row is
+// looked at: one by one, since rows that follow one another in time resemble each other.
 struct KroneckerSampling {
   int probes = 1;
   size_t stride = 1;
   uint64_t seed = 0;
 };
-constexpr size_t kKroneckerRun = 96;
 
 // The rollouts of one update. actions and advantages may be empty where only the Fisher matrix or
 // the KL divergence is asked for.
@@ -118,7 +122,7 @@ class Problem {
 
   virtual size_t parameterCount() const = 0;
   virtual size_t rows() const = 0;
-  // How many the solver may use for its vectors.
+  // How many threads of the process-wide pool may work on it, and on the solver's vectors.
   virtual unsigned threads() const { return 1; }
 
   // g = gradient of the surrogate at theta = mean of A grad log pi(a|s)

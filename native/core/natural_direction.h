@@ -38,7 +38,8 @@ struct NaturalDirectionOptions {
   ConjugateGradientOptions conjugateGradient;
   Preconditioner preconditioner = Preconditioner::identity;
   int preconditionerPeriod = 1;  // updates between two refreshments
-  // Part of the rows that Kronecker factors are made from; at least 512 where there are as many.
+  // Part of the rows that Kronecker factors are made from, spread evenly over the batch; at least
+  // twelve for each row of the largest factor, where there are as many.
   double preconditionerFraction = 1;
   bool warmStart = false;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/dense_kernels.h"
 #include "core/error.h"
 #include "core/vector_operations.h"
 
@@ -14,77 +15,67 @@ namespace {
 // full precision.
 constexpr double kNegligible = 0x1p-500;
 
-// T = Q'A Q with diagonal d and subdiagonal e (e[i] between i and i + 1); rows of `vectors` become
-// the columns of Q. Destroys a.
-void tridiagonalize(std::vector<double>& a, size_t size, std::vector<double>& d,
-                    std::vector<double>& e, std::vector<double>& vectors) {
-  const auto row = [&](size_t i) { return std::span(a.data() + i * size, size); };
-  std::vector<std::vector<double>> reflectors(
-      size);  // v of H = I - scale v v', from entry k + 1 on
-  std::vector<double> scales(size, 0.0);
-  std::vector<double> w(size);
-  for (size_t k = 0; k + 2 < size; k++) {
-    const size_t first = k + 1;
-    const size_t count = size - first;
-    std::vector<double> v(count);
-    for (size_t i = 0; i < count; i++) v[i] = a[(first + i) * size + k];
-    const double length = norm(v);
-    d[k] = a[k * size + k];
-    if (length <= kNegligible) {
-      e[k] = 0;
-      continue;
-    }
-    e[k] = v[0] > 0 ? -length : length;  // the sign without cancellation
-    v[0] -= e[k];
-    const double scale = 2 / dot(v, v);
-    // The trailing block becomes H A H = A - v w' - w v' with w = p - (scale / 2) (p'v) v, p =
-    // scale A v.
-    for (size_t i = 0; i < count; i++) w[i] = scale * dot(row(first + i).subspan(first), v);
-    const std::span<double> wSpan(w.data(), count);
-    axpby(-0.5 * scale * dot(wSpan, v), v, 1, wSpan);
-    for (size_t i = 0; i < count; i++) {
-      const std::span<double> target = row(first + i).subspan(first);
-      axpby(-v[i], wSpan, 1, target);
-      axpby(-w[i], v, 1, target);
-    }
-    scales[k] = scale;
-    reflectors[k] = std::move(v);
-  }
-  if (size > 1) {
-    d[size - 2] = a[(size - 2) * size + size - 2];
-    e[size - 2] = a[(size - 1) * size + size - 2];
-  }
-  d[size - 1] = a[size * size - 1];
+// Below this a square is no number of full precision.
+constexpr double kSmallestSquare = 0x1p-960;
 
-  // Q' = ... H_1 H_0, built from the last reflector, so that only a trailing block is touched: row
-  // i of `vectors` is Q's column i.
-  vectors.assign(size * size, 0.0);
-  for (size_t i = 0; i < size; i++) vectors[i * size + i] = 1;
-  for (size_t k = size; k-- > 0;) {
-    if (scales[k] == 0) continue;
-    const std::vector<double>& v = reflectors[k];
-    const size_t first = k + 1;
-    for (size_t i = first; i < size; i++) {
-      const std::span<double> target(vectors.data() + i * size + first, size - first);
-      axpby(-scales[k] * dot(target, v), v, 1, target);
-    }
-  }
+// |(f, g)|
+double length(double f, double g) {
+  const double squared = f * f + g * g;
+  return squared > kSmallestSquare ? std::sqrt(squared) : std::hypot(f, g);
 }
 
-// Plane rotation of two rows: (x, y) -> (c x - s y, s x + c y).
-void rotate(std::span<double> x, std::span<double> y, double c, double s) {
-  for (size_t k = 0; k < x.size(); k++) {
-    const double old = y[k];
-    y[k] = s * x[k] + c * old;
-    x[k] = c * x[k] - s * old;
+// Rotations of the rows of `vectors`, kept until there are enough of them to be worth a pass over
+// the matrix.
+class Rotations {
+ public:
+  Rotations(std::vector<double>& vectors, size_t size, size_t stride)
+      : vectors_(vectors), size_(size), stride_(stride), most_(std::max<size_t>(4096, 16 * size)) {
+    c_.reserve(most_);
+    s_.reserve(most_);
   }
-}
 
-// Eigenvalues of the tridiagonal matrix to d; the same rotations on the rows of `vectors`.
-void diagonalize(std::vector<double>& d, std::vector<double>& e, std::vector<double>& vectors) {
+  // Room for the rotations of rows low ... high, which add() then fills from the last pair to the
+  // first.
+  void begin(size_t low, size_t high) {
+    if (c_.size() + (high - low) > most_) apply();
+    sweeps_.push_back({low, high, nullptr, nullptr});
+    c_.resize(c_.size() + (high - low), 1.0);
+    s_.resize(c_.size(), 0.0);
+  }
+
+  void add(size_t i, double c, double s) {
+    const size_t fromEnd = sweeps_.back().high - i;
+    *(c_.end() - static_cast<ptrdiff_t>(fromEnd)) = c;
+    *(s_.end() - static_cast<ptrdiff_t>(fromEnd)) = s;
+  }
+
+  void apply() {
+    size_t offset = 0;
+    for (RotationSweep& sweep : sweeps_) {
+      sweep.c = c_.data() + offset;
+      sweep.s = s_.data() + offset;
+      offset += sweep.high - sweep.low;
+    }
+    denseKernels().rotate(sweeps_.data(), sweeps_.size(), size_, vectors_.data(), stride_);
+    sweeps_.clear();
+    c_.clear();
+    s_.clear();
+  }
+
+ private:
+  std::vector<double>& vectors_;
+  size_t size_;
+  size_t stride_;
+  size_t most_;  // few enough to stay in the second cache level
+  std::vector<RotationSweep> sweeps_;
+  std::vector<double> c_;
+  std::vector<double> s_;
+};
+
+// Eigenvalues of the tridiagonal matrix to d, by implicit QL (Golub and Van Loan 2013, section
+// 8.3.5); the same rotations on the rows of a matrix.
+void diagonalize(std::span<double> d, std::span<double> e, Rotations& rotations) {
   const size_t size = d.size();
-  const auto row = [&](size_t i) { return std::span(vectors.data() + i * size, size); };
-  e[size - 1] = 0;
   for (size_t low = 0; low < size; low++) {
     while (true) {
       // The block from `low` ends at the first negligible subdiagonal entry.
@@ -103,10 +94,11 @@ void diagonalize(std::vector<double>& d, std::vector<double>& e, std::vector<dou
       double c = 1;
       double shift = 0;
       bool split = false;
+      rotations.begin(low, high);
       for (size_t i = high; i-- > low;) {
         const double f = s * e[i];
         const double b = c * e[i];
-        r = std::hypot(f, g);
+        r = length(f, g);
         e[i + 1] = r;
         if (r == 0) {
           d[i + 1] -= shift;
@@ -121,7 +113,7 @@ void diagonalize(std::vector<double>& d, std::vector<double>& e, std::vector<dou
         shift = s * r;
         d[i + 1] = g + shift;
         g = c * r - b;
-        rotate(row(i), row(i + 1), c, s);
+        rotations.add(i, c, s);
       }
       if (split) continue;
       d[low] -= shift;
@@ -129,6 +121,7 @@ void diagonalize(std::vector<double>& d, std::vector<double>& e, std::vector<dou
       e[high] = 0;
     }
   }
+  rotations.apply();
 }
 
 }  // namespace
@@ -144,12 +137,30 @@ SymmetricEigen symmetricEigen(std::span<const double> matrix, size_t size) {
   double largest = 0;
   for (const double value : matrix) largest = std::max(largest, std::abs(value));
   const int exponent = largest > 0 ? std::ilogb(largest) : 0;
-  std::vector<double> a(matrix.begin(), matrix.end());
-  for (double& value : a) value = std::ldexp(value, -exponent);
+  const size_t stride = denseStride(size);
+  std::vector<double> a(size * stride);
+  const double half = std::ldexp(1, -exponent / 2);  // in two steps: 2^1074 is no number
+  const double rest = std::ldexp(1, -exponent - -exponent / 2);
+  for (size_t i = 0; i < size; i++) {
+    for (size_t j = 0; j < size; j++) a[i * stride + j] = matrix[i * size + j] * half * rest;
+  }
+  std::vector<double> q(size * stride);
   std::vector<double> subdiagonal(size);
-  tridiagonalize(a, size, result.values, subdiagonal, result.vectors);
-  diagonalize(result.values, subdiagonal, result.vectors);
+  std::vector<double> scratch(3 * stride);
+  denseKernels().tridiagonalize(size, stride, kNegligible, a.data(), q.data(), result.values.data(),
+                                subdiagonal.data(), scratch.data());
+  // Columns of Q become rows, which rotate.
+  std::vector<double>& vectors = a;
+  for (size_t i = 0; i < size; i++) {
+    for (size_t j = 0; j < size; j++) vectors[j * stride + i] = q[i * stride + j];
+  }
+  Rotations rotations(vectors, size, stride);
+  diagonalize(result.values, subdiagonal, rotations);
   for (double& value : result.values) value = std::ldexp(value, exponent);
+  result.vectors.resize(size * size);
+  for (size_t i = 0; i < size; i++) {
+    std::copy_n(vectors.data() + i * stride, size, result.vectors.data() + i * size);
+  }
   return result;
 }
 

@@ -2,6 +2,8 @@
 
 #include <thread>
 
+#include "core/natural_direction.h"
+#include "core/vector_operations.h"
 #include "guarded.h"
 #include "problems.h"
 
@@ -46,6 +48,34 @@ const bool kThreadsAdded = addForEachBackend(
             const Context context("rows ", rows, " threads ", threads);
             CHECK(sameBits(answersWith(backend, problem, threads), one));
           }
+        }
+      }
+    });
+
+// Wide enough for several tasks in every layer, rows gathered from all over the batch.
+const bool kDirectionAdded = addForEachBackend(
+    "a natural direction with Kronecker factors: 1, 2, 3, 8 and 64 threads give the same bits",
+    [](const Backend& backend) {
+      for (const bool isGaussian : {true, false}) {
+        const PolicyProblem problem = randomProblem(
+            isGaussian ? Distribution::gaussian(2) : Distribution::categorical({3, 2}),
+            isGaussian ? Activation::tanh : Activation::silu, {1700, 3, {70, 30}}, 5);
+        NaturalDirectionOptions options;
+        options.preconditioner = Preconditioner::kronecker;
+        options.preconditionerFraction = 0.5;
+        options.conjugateGradient.iterations = 3;
+        const auto directionWith = [&](unsigned threads) {
+          const auto held = problem.on(backend, threads);
+          std::vector<double> gradient(problem.parameters.size());
+          held->surrogateGradient(gradient);
+          NaturalDirectionState state;
+          return findNaturalDirection(*held, problem.model, gradient, options, state).direction;
+        };
+        const std::vector<double> one = directionWith(1);
+        CHECK(norm(one) > 0);
+        for (const unsigned threads : {2U, 3U, 8U, 64U}) {
+          const Context context("threads ", threads);
+          CHECK(sameBits(directionWith(threads), one));
         }
       }
     });

@@ -93,8 +93,30 @@ struct TrackedFactors {
   std::vector<Layer> layers;
 };
 
+// 1 + sum_k (x_k - mean_k)^2 / (variance_k + 0.01 mean variance), mean and variance those of A.
+Tracked expectedWeight(const TrackedVector& x, const std::vector<double>& inputFactor) {
+  const size_t inputs = x.size();
+  std::vector<double> means;
+  std::vector<double> variances;
+  double meanVariance = 0;
+  for (size_t k = 0; k < inputs; k++) {
+    means.push_back(inputFactor[(k + 1) * (inputs + 1) - 1]);
+    variances.push_back(std::max(0.0, inputFactor[k * (inputs + 2)] - square(means[k])));
+    meanVariance += variances[k] / static_cast<double>(inputs);
+  }
+  Tracked sum{1, 0};
+  for (size_t k = 0; k < inputs && meanVariance > 0; k++) {
+    const double variance = variances[k] + 0.01 * meanVariance;
+    sum += squared(x[k] + Tracked{-means[k], square(kFloatRoundoff * means[k])}) *
+           rounded(1 / variance, square(kFloatRoundoff / variance));
+  }
+  return sum;
+}
+
 // By the definition, on numbers that know their errors: sums over the rows that a stride leaves.
-TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSampling& sampling) {
+// The weights of the output signals are those that the input factors `actual` ask for.
+TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSampling& sampling,
+                               const KroneckerFactors& actual) {
   const Distribution& distribution = problem.model.distribution;
   const MlpLayout& network = problem.model.network;
   const TrackedVector parameters = exactNumbers(problem.parameters);
@@ -103,17 +125,17 @@ TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSamp
     factors.layers.push_back({TrackedVector((layer.inputs + 1) * (layer.inputs + 1)),
                               TrackedVector(layer.outputs * layer.outputs)});
   }
-  const auto addOuter = [](const TrackedVector& a, TrackedVector& sum) {
+  const auto addOuter = [](const TrackedVector& a, const Tracked& weight, TrackedVector& sum) {
     for (size_t i = 0; i < a.size(); i++) {
       for (size_t j = 0; j < a.size(); j++) {
-        sum[i * a.size() + j] += i == j ? squared(a[i]) : a[i] * a[j];
+        sum[i * a.size() + j] += weight * (i == j ? squared(a[i]) : a[i] * a[j]);
       }
     }
   };
   std::vector<double> signs(distribution.headSize());
   double rows = 0;
-  for (size_t row = 0; row < problem.rows; row++) {
-    if (row / kKroneckerRun % sampling.stride != 0) continue;
+  TrackedVector weightSums(network.layers().size());
+  for (size_t row = 0; row < problem.rows; row += sampling.stride) {
     rows++;
     const TrackedRow forward = trackedForward(network, parameters, problem.scaledObservation(row));
     for (int probe = 0; probe < sampling.probes; probe++) {
@@ -133,12 +155,12 @@ TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSamp
       for (Tracked& number : u) number = rounded(number.value, number.variance);
       for (size_t l = network.layers().size(); l-- > 0;) {
         const LayerLayout& layer = network.layers()[l];
-        addOuter(u, factors.layers[l].output);
-        if (probe == 0) {
-          TrackedVector x = forward.input[l];
-          x.push_back({1, 0});
-          addOuter(x, factors.layers[l].input);
-        }
+        TrackedVector x = forward.input[l];
+        const Tracked weight = expectedWeight(x, actual.layers[l].input);
+        addOuter(u, weight, factors.layers[l].output);
+        weightSums[l] += weight;
+        x.push_back({1, 0});
+        if (probe == 0) addOuter(x, {1, 0}, factors.layers[l].input);
         if (l == 0) break;
         TrackedVector next(layer.inputs);
         for (size_t j = 0; j < layer.outputs; j++) {
@@ -154,9 +176,15 @@ TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSamp
   const auto divide = [](TrackedVector& sum, double count) {
     for (Tracked& number : sum) number = {number.value / count, number.variance / square(count)};
   };
-  for (TrackedFactors::Layer& layer : factors.layers) {
-    divide(layer.input, rows);
-    divide(layer.output, rows * sampling.probes);
+  for (size_t l = 0; l < factors.layers.size(); l++) {
+    divide(factors.layers[l].input, rows);
+    // To first order in the errors of both sums.
+    const Tracked sum = weightSums[l];
+    for (Tracked& number : factors.layers[l].output) {
+      number = {
+          number.value / sum.value,
+          (number.variance + sum.variance * square(number.value / sum.value)) / square(sum.value)};
+    }
   }
   return factors;
 }
@@ -189,7 +217,7 @@ const bool kFactorsAdded =
                                   " stride ", stride, " probes ", probes);
             const KroneckerSampling sampling{probes, stride, seed};
             const KroneckerFactors actual = held->kroneckerFactors(sampling);
-            const TrackedFactors expected = expectedFactors(problem, sampling);
+            const TrackedFactors expected = expectedFactors(problem, sampling, actual);
             CHECK(actual.layers.size() == expected.layers.size());
             for (size_t l = 0; l < expected.layers.size(); l++) {
               const Context layer("layer ", l);
@@ -220,10 +248,10 @@ const bool kSymmetricAdded = addForEachBackend(
                 CHECK(matrix[i * size + j] == matrix[j * size + i]);
               }
             }
-            // Rounded in float32 for each row of a run: its sums are off by some
+            // Rounded in float32 for each of the 96 rows of a tile: its sums are off by some
             // u times the trace.
             for (const double value : symmetricEigen(matrix, size).values) {
-              CHECK(value >= -static_cast<double>(kKroneckerRun) * kFloatRoundoff * trace);
+              CHECK(value >= -96 * kFloatRoundoff * trace);
             }
           }
         }
@@ -250,7 +278,8 @@ const bool kThreadsAdded =
       }
     });
 
-// E[u u'] = J' M J: many seeds come near the exact mean, within five standard errors of their own.
+// E[u u'] = J' M J of each row, weighted: many seeds come near the exact mean, within five standard
+// errors of their own.
 CASE("the factors' expectation is exact") {
   for (const TestPolicy& policy : policies()) {
     const Context context(describe(policy.distribution, policy.activation, policy.shape));
@@ -263,10 +292,17 @@ CASE("the factors' expectation is exact") {
     exact[0].resize(16);
     exact[1].resize(headSize * headSize);
     const TrackedVector parameters = exactNumbers(problem.parameters);
+    const KroneckerFactors inputs = held->kroneckerFactors({});  // A has nothing of chance
+    std::vector<double> weightSums(2);
     for (size_t row = 0; row < problem.rows; row++) {
       const TrackedRow forward =
           trackedForward(problem.model.network, parameters, problem.scaledObservation(row));
       const std::vector<double> head = valuesOf(forward.head);
+      std::vector<double> weights;
+      for (size_t l = 0; l < 2; l++) {
+        weights.push_back(expectedWeight(forward.input[l], inputs.layers[l].input).value);
+        weightSums[l] += weights[l];
+      }
       for (size_t c = 0; c < headSize; c++) {
         std::vector<double> u(headSize);
         policy.distribution.metricFactorColumn(
@@ -279,13 +315,17 @@ CASE("the factors' expectation is exact") {
           }
           below[k] *= forward.derivative[0][k].value;
         }
-        for (const auto& [vector, matrix] : {std::pair{&below, &exact[0]}, {&u, &exact[1]}}) {
-          const size_t size = vector->size();
+        for (size_t l = 0; l < 2; l++) {
+          const std::vector<double>& vector = l == 0 ? below : u;
+          const size_t size = vector.size();
           for (size_t i = 0; i < size * size; i++) {
-            (*matrix)[i] += (*vector)[i / size] * (*vector)[i % size] / 20;
+            exact[l][i] += weights[l] * vector[i / size] * vector[i % size];
           }
         }
       }
+    }
+    for (size_t l = 0; l < 2; l++) {
+      for (double& value : exact[l]) value /= weightSums[l];
     }
     constexpr int kSeeds = 2000;
     for (size_t l = 0; l < 2; l++) {

@@ -27,10 +27,11 @@ std::vector<double> answersOf(Problem& held, const PolicyProblem& problem) {
   options.iterations = 3;
   std::vector<double> residual(size);
   held.solve(problem.direction, {FisherEstimator::exact, 0.1}, options, part(5), residual, {});
-  const KroneckerFactors factors = held.kroneckerFactors({});
-  for (const KroneckerFactors::Layer& layer : factors.layers) {
-    answers.insert(answers.end(), layer.input.begin(), layer.input.end());
-    answers.insert(answers.end(), layer.output.begin(), layer.output.end());
+  for (const size_t stride : {1U, 3U}) {
+    for (const KroneckerFactors::Layer& layer : held.kroneckerFactors({1, stride, 0}).layers) {
+      answers.insert(answers.end(), layer.input.begin(), layer.input.end());
+      answers.insert(answers.end(), layer.output.begin(), layer.output.end());
+    }
   }
   for (const std::vector<double>& parameters : {problem.candidate, problem.parameters}) {
     const Evaluation evaluation = held.evaluate(parameters);

@@ -41,6 +41,8 @@ constexpr size_t kStepsAtOnce = 256;
 
 #include "core/cpu/kernels.inl"
 
+#include "core/cpu/dense.inl"
+
 }  // namespace
 }  // namespace avx2
 }  // namespace trustregion::cpu
@@ -48,6 +50,7 @@ TRUSTREGION_END_TARGET
 
 namespace trustregion::cpu {
 const Kernels& avx2Kernels() { return avx2::kKernels; }
+const DenseKernels& avx2DenseKernels() { return avx2::kDenseKernels; }
 }  // namespace trustregion::cpu
 
 #endif

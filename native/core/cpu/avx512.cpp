@@ -42,6 +42,8 @@ constexpr size_t kStepsAtOnce = 512;
 
 #include "core/cpu/kernels.inl"
 
+#include "core/cpu/dense.inl"
+
 }  // namespace
 }  // namespace avx512
 }  // namespace trustregion::cpu
@@ -49,6 +51,7 @@ TRUSTREGION_END_TARGET
 
 namespace trustregion::cpu {
 const Kernels& avx512Kernels() { return avx512::kKernels; }
+const DenseKernels& avx512DenseKernels() { return avx512::kDenseKernels; }
 }  // namespace trustregion::cpu
 
 #endif

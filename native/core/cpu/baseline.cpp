@@ -42,9 +42,12 @@ constexpr size_t kStepsAtOnce = 512;
 
 #include "core/cpu/kernels.inl"
 
+#include "core/cpu/dense.inl"
+
 }  // namespace
 }  // namespace baseline
 
 const Kernels& baselineKernels() { return baseline::kKernels; }
+const DenseKernels& baselineDenseKernels() { return baseline::kDenseKernels; }
 
 }  // namespace trustregion::cpu

@@ -66,6 +66,14 @@ class CpuNetwork : public Network {
   std::vector<PackedLayer> packed_;
 };
 
+#if defined(__x86_64__) || defined(_M_X64)
+bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool hasAvx512() {
+  return hasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 class CpuBackend : public Backend {
  public:
   CpuBackend(std::string name, std::string description, const Kernels& kernels, bool isSupported)
@@ -118,16 +126,22 @@ const std::vector<const Backend*>& cpuBackends() {
   static const auto& backends = *new std::vector<const Backend*> {
 #if defined(__x86_64__) || defined(_M_X64)
     new CpuBackend("cpu-avx512", "float32, 16 lanes, AVX-512", cpu::avx512Kernels(),
-                   __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                       __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")),
+                   cpu::hasAvx512()),
         new CpuBackend("cpu-avx2", "float32, 8 lanes, AVX2 and FMA", cpu::avx2Kernels(),
-                       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")),
+                       cpu::hasAvx2()),
 #endif
         new CpuBackend("cpu-baseline", "float32, 4 lanes, SSE2 or NEON", cpu::baselineKernels(),
                        true)
   };
   return backends;
+}
+
+const DenseKernels& denseKernels() {
+#if defined(__x86_64__) || defined(_M_X64)
+  if (cpu::hasAvx512()) return cpu::avx512DenseKernels();
+  if (cpu::hasAvx2()) return cpu::avx2DenseKernels();
+#endif
+  return cpu::baselineDenseKernels();
 }
 
 }  // namespace trustregion

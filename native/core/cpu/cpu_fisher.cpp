@@ -107,86 +107,168 @@ void CpuProblem::empiricalFisherProduct(std::span<const double> vector, std::spa
   });
 }
 
-// Calls visit(piece) for the rows of a range, cut where tiles end, with the activations of the
-// piece.
-template <class Visit>
-void CpuProblem::forEachPiece(const Tile& range, Worker& worker, Visit&& visit) {
-  const size_t end = range.firstRow + range.rows;
-  for (size_t row = range.firstRow; row < end;) {
-    const Tile tile = tileAt(row / tileRows_);
-    const size_t offset = row - tile.firstRow;
-    const Tile piece{row, std::min(end - row, tile.rows - offset)};
-    pointToActivations(tile, worker);
-    for (Matrix& input : worker.activations.input) input = input.from(offset);
-    for (Matrix& derivative : worker.activations.derivative) derivative = derivative.from(offset);
-    visit(piece);
-    row += piece.rows;
+// Copies or computes the activations of the rows firstRow + i stride for i < rows.
+void CpuProblem::gatherActivations(size_t firstRow, size_t stride, size_t rows, Worker& worker,
+                                   TileActivations& tile,
+                                   std::vector<AlignedFloats>& buffers) const {
+  const auto& layers = model_.network.layers();
+  const size_t hiddenLayers = layers.size() - 1;
+  const bool hasDerivatives = mlp_.storesDerivative();
+  if (buffers.empty()) {
+    buffers.emplace_back(tileRows_ * mlp_.inputWidth());
+    for (size_t l = 0; l < hiddenLayers; l++) {
+      const size_t size = tileRows_ * hiddenWidth(layers[l].outputs);
+      buffers.emplace_back(size);
+      if (hasDerivatives) buffers.emplace_back(size);
+    }
+    tile.input.resize(layers.size());
+    tile.derivative.resize(hasDerivatives ? layers.size() : 0);
   }
+  auto buffer = buffers.begin();
+  tile.input[0] = rowMajor((buffer++)->data(), mlp_.inputWidth());
+  for (size_t i = 0; i < rows; i++) {
+    std::copy_n(inputs_[0].data() + (firstRow + i * stride) * mlp_.inputWidth(), mlp_.inputWidth(),
+                tile.input[0].data + i * mlp_.inputWidth());
+  }
+  // From the panels of the tile that a row belongs to.
+  const auto copyRows = [&](const AlignedFloats& held, size_t width, Matrix to) {
+    for (size_t i = 0; i < rows; i++) {
+      const size_t row = firstRow + i * stride;
+      const Tile from = tileAt(row / tileRows_);
+      const ConstMatrix matrix =
+          inPanels(held.data() + from.firstRow * hiddenWidth(width), from.rows, width)
+              .from(row - from.firstRow);
+      for (size_t first = 0; first < width; first += kPanelColumns) {
+        const size_t panel = first / kPanelColumns;
+        std::copy_n(matrix.data + panel * matrix.panel, to.row,
+                    to.data + panel * to.panel + i * to.row);
+      }
+    }
+  };
+  const bool allHeld = heldRows_ == rows_;
+  for (size_t l = 0; l < hiddenLayers; l++) {
+    const size_t width = layers[l].outputs;
+    tile.input[l + 1] = inPanels((buffer++)->data(), rows, width);
+    if (allHeld) copyRows(inputs_[l + 1], width, tile.input[l + 1]);
+    if (!hasDerivatives) continue;
+    tile.derivative[l] = inPanels((buffer++)->data(), rows, width);
+    if (allHeld) copyRows(derivatives_[l], width, tile.derivative[l]);
+  }
+  if (!allHeld) mlp_.forward(packed_, rows, tile, worker.head.data());
 }
 
 KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling) {
+  const auto& layers = model_.network.layers();
   const Distribution& distribution = model_.distribution;
   const size_t headSize = distribution.headSize();
-  // Where the sums of each layer lie: x x', x, u u'.
-  std::vector<size_t> inputOffsets;
-  std::vector<size_t> outputOffsets;
-  size_t size = 0;
-  for (const LayerLayout& layer : model_.network.layers()) {
-    inputOffsets.push_back(size);
-    size += layer.inputs * layer.inputs + layer.inputs;
-    outputOffsets.push_back(size);
-    size += layer.outputs * layer.outputs;
-  }
-  const size_t allRuns = (rows_ + kKroneckerRun - 1) / kKroneckerRun;
-  const size_t runs = (allRuns + sampling.stride - 1) / sampling.stride;
-  const auto runAt = [&](size_t index) {
-    const size_t firstRow = index * sampling.stride * kKroneckerRun;
-    return Tile{firstRow, std::min(kKroneckerRun, rows_ - firstRow)};
+  const size_t stride = sampling.stride;
+  const size_t rowsUsed = (rows_ + stride - 1) / stride;
+  const size_t tiles = (rowsUsed + tileRows_ - 1) / tileRows_;
+  struct FactorWorker {
+    TileActivations tile;
+    std::vector<AlignedFloats> buffers;
+    AlignedFloats scaled;
   };
-  double rowsUsed = 0;
-  for (size_t i = 0; i < runs; i++) rowsUsed += static_cast<double>(runAt(i).rows);
-  std::vector<AlignedDoubles> sums(blockCount(runs * kKroneckerRun, runs, size),
-                                   AlignedDoubles(size));
-  const auto addRun = [&](size_t index, Worker& worker, double* sum, SumMode mode) {
-    if (mode == SumMode::overwrite) std::fill(sum, sum + size, 0.0);
+  std::vector<FactorWorker> factorWorkers(workers_.size());
+  const auto factorWorker = [&](const Worker& worker) -> FactorWorker& {
+    return factorWorkers[&worker - workers_.data()];
+  };
+  // Activations of the rows firstRow + i stride of a tile.
+  const auto activations = [&](const Tile& tile, Worker& worker) -> const TileActivations& {
+    if (stride == 1) {
+      pointToActivations(tile, worker);
+      return worker.activations;
+    }
+    FactorWorker& to = factorWorker(worker);
+    gatherActivations(tile.firstRow, stride, tile.rows, worker, to.tile, to.buffers);
+    return to.tile;
+  };
+  // Means over the rows of what task(tile, worker, sum) adds to `size` sums.
+  const auto meanOverUsed = [&](size_t size, const auto& task) {
+    std::vector<AlignedDoubles> sums(blockCount(rowsUsed, tiles, size), AlignedDoubles(size));
+    std::vector<double> means(size);
+    meanOverBlocks(
+        tiles, static_cast<double>(rowsUsed), sums,
+        [&](size_t index, Worker& worker, double* sum, SumMode mode) {
+          if (mode == SumMode::overwrite) std::fill(sum, sum + size, 0.0);
+          const size_t first = index * tileRows_;
+          task({first * stride, std::min(tileRows_, rowsUsed - first)}, worker, sum);
+        },
+        [&](std::span<const double> part, size_t first) {
+          std::copy(part.begin(), part.end(), means.begin() + static_cast<ptrdiff_t>(first));
+        });
+    return means;
+  };
+  KroneckerFactors factors = emptyKroneckerFactors(model_.network);
+
+  std::vector<size_t> offsets;  // of each layer: x x', x
+  size_t size = 0;
+  for (const LayerLayout& layer : layers) {
+    offsets.push_back(size);
+    size += CpuMlp::gramSize(layer.inputs) + layer.inputs;
+  }
+  std::vector<double> means =
+      meanOverUsed(size, [&](const Tile& tile, Worker& worker, double* sum) {
+        mlp_.addInputFactors(tile.rows, activations(tile, worker), offsets, sum);
+      });
+  std::vector<PackedInputWeight> weights;
+  for (size_t l = 0; l < layers.size(); l++) {
+    const size_t inputs = layers[l].inputs;
+    std::vector<double>& factor = factors.layers[l].input;
+    const double* gram = means.data() + offsets[l];
+    const double* inputMeans = gram + CpuMlp::gramSize(inputs);
+    CpuMlp::unpackGram(gram, inputs, factor.data(), inputs + 1);
+    for (size_t i = 0; i < inputs; i++) factor[i * (inputs + 1) + inputs] = inputMeans[i];
+    std::copy_n(inputMeans, inputs, factor.data() + inputs * (inputs + 1));
+    factor.back() = 1;
+    weights.emplace_back(InputWeight(factor));
+  }
+
+  // A Gaussian's B is the same diagonal in every row, whatever the head.
+  const bool isGaussian = distribution.kind() == DistributionKind::gaussian;
+  std::vector<double> diagonal(headSize);
+  if (isGaussian) {
+    const std::vector<double> ones(headSize, 1.0);
+    distribution.metricFactorProduct(ones.data(), logStd(parameters_), ones.data(),
+                                     diagonal.data());
+  }
+  offsets.clear();  // of each layer: w u u', w
+  size = 0;
+  for (const LayerLayout& layer : layers) {
+    offsets.push_back(size);
+    size += CpuMlp::gramSize(layer.outputs) + 1;
+  }
+  means = meanOverUsed(size, [&](const Tile& tile, Worker& worker, double* sum) {
+    const TileActivations& inputs = activations(tile, worker);
+    AlignedFloats& scaled = factorWorker(worker).scaled;
+    scaled.resize(tileRows_ * mlp_.widestLayer());
     const std::span<double> signs(worker.score.data(), headSize);
     double* product = worker.score.data() + headSize;
-    forEachPiece(runAt(index), worker, [&](const Tile& piece) {
-      mlp_.addInputFactors(piece.rows, worker.activations, inputOffsets, sum);
-      for (int probe = 0; probe < sampling.probes; probe++) {
-        for (size_t i = 0; i < piece.rows; i++) {
-          readOldHead(piece.firstRow + i, worker);
-          kroneckerSigns(sampling, piece.firstRow + i, probe, signs);
-          distribution.metricFactorProduct(worker.oldHead.data(), logStd(parameters_), signs.data(),
-                                           product);
-          std::transform(product, product + headSize,
-                         worker.headCotangent.data() + i * mlp_.outputWidth(),
-                         [](double value) { return static_cast<float>(value); });
+    for (int probe = 0; probe < sampling.probes; probe++) {
+      for (size_t i = 0; i < tile.rows; i++) {
+        const size_t row = tile.firstRow + i * stride;
+        kroneckerSigns(sampling, row, probe, signs);
+        if (isGaussian) {
+          for (size_t j = 0; j < headSize; j++) product[j] = diagonal[j] * signs[j];
+        } else {
+          readOldHead(row, worker);
+          distribution.metricFactorProduct(worker.oldHead.data(), nullptr, signs.data(), product);
         }
-        mlp_.addOutputFactors(packed_, piece.rows, worker.activations, worker.headCotangent.data(),
-                              worker.scratch, outputOffsets, sum);
+        std::transform(product, product + headSize,
+                       worker.headCotangent.data() + i * mlp_.outputWidth(),
+                       [](double value) { return static_cast<float>(value); });
       }
-    });
-  };
-  std::vector<double> means(size);
-  meanOverBlocks(runs, rowsUsed, sums, addRun, [&](std::span<const double> part, size_t first) {
-    std::copy(part.begin(), part.end(), means.begin() + first);
+      mlp_.addOutputFactors(packed_, tile.rows, inputs, worker.headCotangent.data(), worker.scratch,
+                            weights, scaled, offsets, sum);
+    }
   });
-
-  KroneckerFactors factors = emptyKroneckerFactors(model_.network);
-  for (size_t l = 0; l < factors.layers.size(); l++) {
-    auto& [input, output] = factors.layers[l];
-    const size_t inputs = model_.network.layers()[l].inputs;
-    const double* products = means.data() + inputOffsets[l];
-    const double* inputMeans = products + inputs * inputs;
-    copyFromPanels(products, 0, inputs * inputs, inputs, inputs, input.data(), inputs + 1, 1);
-    for (size_t i = 0; i < inputs; i++) input[i * (inputs + 1) + inputs] = inputMeans[i];
-    std::copy_n(inputMeans, inputs, input.data() + inputs * (inputs + 1));
-    input.back() = 1;
-    const size_t outputs = model_.network.layers()[l].outputs;
-    copyFromPanels(means.data() + outputOffsets[l], 0, output.size(), outputs, outputs,
-                   output.data(), outputs, 1);
-    for (double& value : output) value /= sampling.probes;
+  for (size_t l = 0; l < layers.size(); l++) {
+    const size_t outputs = layers[l].outputs;
+    std::vector<double>& factor = factors.layers[l].output;
+    const double* gram = means.data() + offsets[l];
+    const double weight = gram[CpuMlp::gramSize(outputs)];
+    CpuMlp::unpackGram(gram, outputs, factor.data(), outputs);
+    for (double& value : factor) value /= weight;
   }
   return factors;
 }

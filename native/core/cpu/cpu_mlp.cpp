@@ -1,6 +1,7 @@
 #include "core/cpu/cpu_mlp.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/thread_pool.h"
@@ -353,14 +354,59 @@ void CpuMlp::backwardSquared(const std::vector<PackedLayer>& packed, size_t rows
   });
 }
 
-void CpuMlp::addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
-                              const TileActivations& tile, const float* headCotangent,
-                              TileScratch& scratch, std::span<const size_t> offsets,
-                              double* sum) const {
-  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, ConstMatrix u) {
-    const size_t size = layout_.layers()[l].outputs;
-    kernels_->addGradient({size, size, rows, u, u, sum + offsets[l]});
-  });
+size_t CpuMlp::gramSize(size_t columns) {
+  size_t size = 0;
+  for (size_t first = 0; first < columns; first += kGramColumns) {
+    const size_t last = std::min(columns, first + kGramColumns);
+    size += last * (last - first);
+  }
+  return size;
+}
+
+void CpuMlp::addGram(size_t rows, size_t columns, ConstMatrix x, double* sum) const {
+  for (size_t first = 0; first < columns; first += kGramColumns) {
+    const size_t last = std::min(columns, first + kGramColumns);
+    const ConstMatrix panel{x.data + first / kPanelColumns * x.panel + first % kPanelColumns, x.row,
+                            x.panel};
+    kernels_->addGradient({last, last - first, rows, x, panel, sum});
+    sum += last * (last - first);
+  }
+}
+
+void CpuMlp::unpackGram(const double* gram, size_t columns, double* matrix, size_t stride) {
+  for (size_t first = 0; first < columns; first += kGramColumns) {
+    const size_t last = std::min(columns, first + kGramColumns);
+    for (size_t i = 0; i < last; i++) {
+      for (size_t j = first; j < last; j++, gram++) {
+        if (i > j) continue;  // the other half of a block on the diagonal
+        matrix[i * stride + j] = matrix[j * stride + i] = *gram;
+      }
+    }
+  }
+}
+
+PackedInputWeight::PackedInputWeight(const InputWeight& weight)
+    : mean(weight.mean.begin(), weight.mean.end()),
+      scale(weight.scale.begin(), weight.scale.end()) {}
+
+float PackedInputWeight::operator()(ConstMatrix x, size_t row) const {
+  constexpr size_t kSums = 8;  // one chain of additions would be as slow as a Gram matrix
+  float sums[kSums] = {};
+  for (size_t first = 0; first < mean.size(); first += kPanelColumns) {
+    const float* const from = x.data + first / kPanelColumns * x.panel + row * x.row;
+    const size_t count = std::min(kPanelColumns, mean.size() - first);
+    const auto squaredDeviation = [&](size_t k) {
+      const float deviation = (from[k] - mean[first + k]) * scale[first + k];
+      return deviation * deviation;
+    };
+    size_t k = 0;
+    for (; k + kSums <= count; k += kSums) {
+      for (size_t lane = 0; lane < kSums; lane++) sums[lane] += squaredDeviation(k + lane);
+    }
+    for (; k < count; k++) sums[k % kSums] += squaredDeviation(k);
+  }
+  return 1 + (((sums[0] + sums[4]) + (sums[2] + sums[6])) +
+              ((sums[1] + sums[5]) + (sums[3] + sums[7])));
 }
 
 void CpuMlp::addInputFactors(size_t rows, const TileActivations& tile,
@@ -368,9 +414,32 @@ void CpuMlp::addInputFactors(size_t rows, const TileActivations& tile,
   for (size_t l = 0; l < layout_.layers().size(); l++) {
     const size_t size = layout_.layers()[l].inputs;
     const ConstMatrix x = tile.input[l];
-    kernels_->addGradient({size, size, rows, x, x, sum + offsets[l]});
-    kernels_->addColumnSums(rows, size, x, sum + offsets[l] + size * size, SumMode::add);
+    addGram(rows, size, x, sum + offsets[l]);
+    kernels_->addColumnSums(rows, size, x, sum + offsets[l] + gramSize(size), SumMode::add);
   }
+}
+
+void CpuMlp::addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
+                              const TileActivations& tile, const float* headCotangent,
+                              TileScratch& scratch, std::span<const PackedInputWeight> weights,
+                              AlignedFloats& scaled, std::span<const size_t> offsets,
+                              double* sum) const {
+  backwardPass(packed, rows, tile, headCotangent, scratch, [&](size_t l, ConstMatrix u) {
+    const size_t size = layout_.layers()[l].outputs;
+    const size_t width = paddedWidth(size);
+    double& weightSum = sum[offsets[l] + gramSize(size)];
+    for (size_t i = 0; i < rows; i++) {
+      const float weight = weights[l](tile.input[l], i);
+      const float root = std::sqrt(weight);
+      for (size_t first = 0; first < width; first += kPanelColumns) {
+        const size_t at = first / kPanelColumns * u.panel + i * u.row;
+        const size_t count = std::min(kPanelColumns, width - first);
+        for (size_t j = 0; j < count; j++) scaled[at + j] = root * u.data[at + j];
+      }
+      weightSum += weight;
+    }
+    addGram(rows, size, {scaled.data(), u.row, u.panel}, sum + offsets[l]);
+  });
 }
 
 }  // namespace trustregion::cpu

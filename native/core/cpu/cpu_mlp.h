@@ -6,6 +6,7 @@
 
 #include "core/cpu/aligned_floats.h"
 #include "core/cpu/kernels.h"
+#include "core/kronecker_sampling.h"
 #include "core/mlp_layout.h"
 
 namespace trustregion::cpu {
@@ -60,6 +61,15 @@ struct TileScratch {
   AlignedFloats second;
 };
 
+// An InputWeight in float32.
+struct PackedInputWeight {
+  AlignedFloats mean;
+  AlignedFloats scale;
+
+  explicit PackedInputWeight(const InputWeight& weight);
+  float operator()(ConstMatrix x, size_t row) const;
+};
+
 // The passes of an MLP over one tile of rows, in float32. Holds no numbers of its
 // own: parameters come packed, buffers come from the caller, nothing is allocated.
 class CpuMlp {
@@ -102,14 +112,20 @@ class CpuMlp {
   // `ordered`. What lies behind the network's parameters is copied.
   void restoreOrder(std::span<const double> part, size_t first, std::span<double> ordered) const;
 
-  // For the Kronecker factors of layer l, at sum + offsets[l]: sum += u_l u_l' of each row, dense
-  // [outputs x outputs] in the order of GradientSum.
-  void addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
-                        const TileActivations& tile, const float* headCotangent,
-                        TileScratch& scratch, std::span<const size_t> offsets, double* sum) const;
-  // sum += x_l x_l' of each row, dense [inputs x inputs], then x_l [inputs].
+  // For the Kronecker factors of layer l, at sum + offsets[l]: sum += x_l x_l' of each row, as a
+  // Gram matrix of one triangle: for each panel of columns, densely, the rows from the first to its
+  // last column; then x_l [inputs].
   void addInputFactors(size_t rows, const TileActivations& tile, std::span<const size_t> offsets,
                        double* sum) const;
+  // sum += w u_l u_l' of each row, as a Gram matrix; then w. `scaled` has room for a tile of the
+  // widest layer.
+  void addOutputFactors(const std::vector<PackedLayer>& packed, size_t rows,
+                        const TileActivations& tile, const float* headCotangent,
+                        TileScratch& scratch, std::span<const PackedInputWeight> weights,
+                        AlignedFloats& scaled, std::span<const size_t> offsets, double* sum) const;
+  static size_t gramSize(size_t columns);
+  // Both triangles of a Gram matrix, rows `stride` apart.
+  static void unpackGram(const double* gram, size_t columns, double* matrix, size_t stride);
 
   // sum += the element-wise square of each row's J'u, for the Fisher diagonal.
   void backwardSquared(const std::vector<PackedLayer>& packed, size_t rows,
@@ -124,6 +140,8 @@ class CpuMlp {
                     const TileActivations& tile, const float* headCotangent, TileScratch& scratch,
                     Visit&& visit) const;
 
+  static constexpr size_t kGramColumns = kPanelColumns / 2;
+  void addGram(size_t rows, size_t columns, ConstMatrix x, double* sum) const;
   // sum += u_l x_l' and u_l of each row, for layer l.
   void addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix x, double* sum,
                         SumMode mode) const;

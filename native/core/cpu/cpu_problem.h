@@ -100,8 +100,8 @@ class CpuProblem : public Problem {
   void pointToCandidate(const Tile& tile, Worker& worker);
   void cacheTile(const Tile& tile, const ObservationScaling& scaling, NumberSpan observations,
                  Worker& worker);
-  template <class Visit>
-  void forEachPiece(const Tile& range, Worker& worker, Visit&& visit);
+  void gatherActivations(size_t firstRow, size_t stride, size_t rows, Worker& worker,
+                         TileActivations& tile, std::vector<AlignedFloats>& buffers) const;
   void readOldHead(size_t row, Worker& worker) const;
   void applyMetric(const Tile& tile, const float* headTangent, float* headCotangent) const;
   void gatherTile(std::span<const uint32_t> rows, const Tile& tile, Worker& worker);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/cpu/double_kernels.h"
+#include "core/dense_kernels.h"
 #include "core/mlp_layout.h"
 
 namespace trustregion::cpu {
@@ -169,9 +170,12 @@ struct Kernels {
 };
 
 const Kernels& baselineKernels();
+const DenseKernels& baselineDenseKernels();
 #if defined(__x86_64__) || defined(_M_X64)
 const Kernels& avx2Kernels();
+const DenseKernels& avx2DenseKernels();
 const Kernels& avx512Kernels();
+const DenseKernels& avx512DenseKernels();
 #endif
 
 }  // namespace trustregion::cpu

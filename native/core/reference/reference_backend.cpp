@@ -139,13 +139,26 @@ class ReferenceProblem : public Problem {
 
   KroneckerFactors kroneckerFactors(const KroneckerSampling& sampling) override {
     const Distribution& distribution = model_.distribution;
+    const size_t layers = model_.network.layers().size();
     KroneckerFactors factors = emptyKroneckerFactors(model_.network);
+    double rowsUsed = 0;
+    for (size_t row = 0; row < rows(); row += sampling.stride) {
+      rowsUsed++;
+      for (size_t l = 0; l < layers; l++) {
+        std::vector<double> input = activations_[row].input[l];
+        input.push_back(1);
+        addOuterProduct(input, factors.layers[l].input);
+      }
+    }
+    std::vector<InputWeight> weights;
+    for (KroneckerFactors::Layer& layer : factors.layers) {
+      for (double& value : layer.input) value /= rowsUsed;
+      weights.emplace_back(layer.input);
+    }
     std::vector<double> signs(distribution.headSize());
     std::vector<double> cotangent(distribution.headSize());
-    double rowsUsed = 0;
-    for (size_t row = 0; row < rows(); row++) {
-      if (row / kKroneckerRun % sampling.stride != 0) continue;
-      rowsUsed++;
+    std::vector<double> weightSums(layers);
+    for (size_t row = 0; row < rows(); row += sampling.stride) {
       const RowActivations& activations = activations_[row];
       for (int probe = 0; probe < sampling.probes; probe++) {
         kroneckerSigns(sampling, row, probe, signs);
@@ -154,17 +167,16 @@ class ReferenceProblem : public Problem {
         reference::visitBackward(
             model_.network, parameters_, activations, cotangent.data(),
             [&](size_t l, std::span<const double> u, std::span<const double> x) {
-              addOuterProduct(u, factors.layers[l].output);
-              if (probe > 0) return;
-              std::vector<double> input(x.begin(), x.end());
-              input.push_back(1);
-              addOuterProduct(input, factors.layers[l].input);
+              const double weight = weights[l](x);
+              weightSums[l] += weight;
+              std::vector<double> scaled(u.begin(), u.end());
+              for (double& value : scaled) value *= std::sqrt(weight);
+              addOuterProduct(scaled, factors.layers[l].output);
             });
       }
     }
-    for (KroneckerFactors::Layer& layer : factors.layers) {
-      for (double& value : layer.input) value /= rowsUsed;
-      for (double& value : layer.output) value /= rowsUsed * sampling.probes;
+    for (size_t l = 0; l < layers; l++) {
+      for (double& value : factors.layers[l].output) value /= weightSums[l];
     }
     return factors;
   }

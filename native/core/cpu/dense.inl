@@ -1,0 +1,206 @@
+// Dense linear algebra in double, written once over vectors of kLanes / 2 numbers; see
+// core/dense_kernels.h. Included behind kernels.inl, with the same register blocks.
+
+constexpr size_t kDoubles = kLanes / 2;
+typedef double Doubles __attribute__((vector_size(4 * kLanes), may_alias, aligned(8)));
+
+inline Doubles loadDoubles(const double* from) { return *reinterpret_cast<const Doubles*>(from); }
+inline void storeDoubles(double* to, Doubles value) { *reinterpret_cast<Doubles*>(to) = value; }
+
+struct DenseBlock {
+  template <size_t kRows, size_t kVectors>
+  static void run(const DenseProduct& p, size_t row, size_t column) {
+    Doubles sums[kRows][kVectors] = {};
+    const double* a = p.a + row * p.aRow;
+    const double* b = p.b + column;
+    for (size_t t = 0; t < p.inner; t++) {
+      Doubles bVectors[kVectors];
+#pragma GCC unroll 16
+      for (size_t v = 0; v < kVectors; v++)
+        bVectors[v] = loadDoubles(b + t * p.bRow + v * kDoubles);
+#pragma GCC unroll 16
+      for (size_t i = 0; i < kRows; i++) {
+        const double factor = a[i * p.aRow + t * p.aInner];
+#pragma GCC unroll 16
+        for (size_t v = 0; v < kVectors; v++) sums[i][v] += factor * bVectors[v];
+      }
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kRows; i++) {
+#pragma GCC unroll 16
+      for (size_t v = 0; v < kVectors; v++) {
+        storeDoubles(p.c + (row + i) * p.cRow + column + v * kDoubles, sums[i][v]);
+      }
+    }
+  }
+};
+
+template <size_t kVectors, size_t kRows>
+inline void runDenseRows(const DenseProduct& product, size_t row, size_t column) {
+  for (; row + kRows <= product.rows; row += kRows) {
+    DenseBlock::run<kRows, kVectors>(product, row, column);
+  }
+  if constexpr (kRows > 1) {
+    if (row < product.rows) runDenseRows<kVectors, kRows / 2>(product, row, column);
+  }
+}
+
+template <size_t kVectors>
+inline void runDenseBlocks(const DenseProduct& product, size_t column = 0) {
+  for (; column + (kVectors - 1) * kDoubles < product.columns; column += kVectors * kDoubles) {
+    runDenseRows<kVectors, kBlockRows[kVectors]>(product, 0, column);
+  }
+  if constexpr (kVectors > 1) {
+    if (column < product.columns) runDenseBlocks<kVectors - 1>(product, column);
+  }
+}
+
+void multiplyDense(const DenseProduct& product) { runDenseBlocks<kMaxVectors>(product); }
+
+// Over whole vectors; eight sums in every instruction set.
+inline double dotDense(size_t count, const double* a, const double* b) {
+  constexpr size_t kVectors = kDenseAlignment / kDoubles;
+  Doubles sums[kVectors] = {};
+  for (size_t i = 0; i < count; i += kDenseAlignment) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; v++) {
+      sums[v] += loadDoubles(a + i + v * kDoubles) * loadDoubles(b + i + v * kDoubles);
+    }
+  }
+  double s[kDenseAlignment];
+  for (size_t v = 0; v < kVectors; v++) storeDoubles(s + v * kDoubles, sums[v]);
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+template <size_t kVectors>
+inline void sumRowsBlock(size_t rows, const double* factors, const double* a, size_t stride,
+                         double* out) {
+  Doubles sums[kVectors] = {};
+  for (size_t i = 0; i < rows; i++) {
+#pragma GCC unroll 8
+    for (size_t v = 0; v < kVectors; v++) {
+      sums[v] += factors[i] * loadDoubles(a + i * stride + v * kDoubles);
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t v = 0; v < kVectors; v++) storeDoubles(out + v * kDoubles, sums[v]);
+}
+
+// out[j] = sum_i factors[i] a[i][j], `columns` whole vectors wide.
+inline void sumRows(size_t rows, size_t columns, const double* factors, const double* a,
+                    size_t stride, double* out) {
+  constexpr size_t kWide = 8;
+  size_t column = 0;
+  for (; column + kWide * kDoubles <= columns; column += kWide * kDoubles) {
+    sumRowsBlock<kWide>(rows, factors, a + column, stride, out + column);
+  }
+  for (; column + 2 * kDoubles <= columns; column += 2 * kDoubles) {
+    sumRowsBlock<2>(rows, factors, a + column, stride, out + column);
+  }
+  for (; column < columns; column += kDoubles) {
+    sumRowsBlock<1>(rows, factors, a + column, stride, out + column);
+  }
+}
+
+void tridiagonalize(size_t size, size_t stride, double negligible, double* a, double* q, double* d,
+                    double* e, double* scratch) {
+  const auto wholeVectors = [](size_t count) {
+    return (count + kDenseAlignment - 1) / kDenseAlignment * kDenseAlignment;
+  };
+  double* w = scratch;
+  double* t = scratch + stride;
+  double* scales = scratch + 2 * stride;
+  for (size_t i = 0; i < stride; i++) scales[i] = 0;
+  // Row k is reduced by H = I - scale v v' on the first k rows and columns, with v in its place:
+  // H A H = A - v w' - w v' with w = p - (scale / 2) (p'v) v, p = scale A v.
+  for (size_t k = size; k-- > 1;) {
+    double* v = a + k * stride;
+    const size_t columns = wholeVectors(k);
+    d[k] = v[k];
+    for (size_t j = k; j < columns; j++) v[j] = 0;  // so that sums over whole vectors are right
+    const double last = v[k - 1];
+    e[k - 1] = last;
+    if (k == 1) break;
+    const double length = __builtin_sqrt(dotDense(columns, v, v));
+    if (length <= negligible) {
+      e[k - 1] = 0;
+      continue;
+    }
+    e[k - 1] = last > 0 ? -length : length;  // the sign without cancellation
+    v[k - 1] = last - e[k - 1];
+    const double scale = 2 / dotDense(columns, v, v);
+    sumRows(k, columns, v, a, stride, w);
+    for (size_t j = 0; j < k; j++) w[j] *= scale;
+    for (size_t j = k; j < columns; j++) w[j] = 0;
+    const double part = 0.5 * scale * dotDense(columns, w, v);
+    for (size_t j = 0; j < k; j++) w[j] -= part * v[j];
+    for (size_t i = 0; i < k; i++) {
+      double* row = a + i * stride;
+      const double vi = v[i];
+      const double wi = w[i];
+      for (size_t j = 0; j < columns; j += kDoubles) {
+        storeDoubles(row + j,
+                     loadDoubles(row + j) - vi * loadDoubles(w + j) - wi * loadDoubles(v + j));
+      }
+    }
+    scales[k] = scale;
+  }
+  d[0] = a[0];
+  e[size - 1] = 0;
+
+  // Q = H_(size - 1) ... H_2, from the smallest, so that only a leading block is touched.
+  for (size_t i = 0; i < size; i++) {
+    for (size_t j = 0; j < stride; j++) q[i * stride + j] = i == j ? 1 : 0;
+  }
+  for (size_t k = 2; k < size; k++) {
+    if (scales[k] == 0) continue;
+    const double* v = a + k * stride;
+    const size_t columns = wholeVectors(k);
+    sumRows(k, columns, v, q, stride, t);
+    for (size_t i = 0; i < k; i++) {
+      double* row = q + i * stride;
+      const double factor = scales[k] * v[i];
+      for (size_t j = 0; j < columns; j += kDoubles) {
+        storeDoubles(row + j, loadDoubles(row + j) - factor * loadDoubles(t + j));
+      }
+    }
+  }
+}
+
+// The row between two rotations stays in registers.
+template <size_t kVectors>
+inline void rotateColumns(const RotationSweep& sweep, double* rows, size_t stride) {
+  Doubles carried[kVectors];
+  double* row = rows + sweep.high * stride;
+#pragma GCC unroll 8
+  for (size_t v = 0; v < kVectors; v++) carried[v] = loadDoubles(row + v * kDoubles);
+  for (size_t i = sweep.high; i-- > sweep.low;) {
+    const double c = sweep.c[i - sweep.low];
+    const double s = sweep.s[i - sweep.low];
+    double* upper = rows + i * stride;
+    double* lower = upper + stride;
+#pragma GCC unroll 8
+    for (size_t v = 0; v < kVectors; v++) {
+      const Doubles x = loadDoubles(upper + v * kDoubles);
+      storeDoubles(lower + v * kDoubles, s * x + c * carried[v]);
+      carried[v] = c * x - s * carried[v];
+    }
+  }
+  row = rows + sweep.low * stride;
+#pragma GCC unroll 8
+  for (size_t v = 0; v < kVectors; v++) storeDoubles(row + v * kDoubles, carried[v]);
+}
+
+void rotate(const RotationSweep* sweeps, size_t count, size_t columns, double* rows,
+            size_t stride) {
+  constexpr size_t kWide = 8;
+  size_t column = 0;
+  for (; column + kWide * kDoubles <= columns; column += kWide * kDoubles) {
+    for (size_t i = 0; i < count; i++) rotateColumns<kWide>(sweeps[i], rows + column, stride);
+  }
+  for (; column < columns; column += kDoubles) {
+    for (size_t i = 0; i < count; i++) rotateColumns<1>(sweeps[i], rows + column, stride);
+  }
+}
+
+const DenseKernels kDenseKernels = {multiplyDense, tridiagonalize, rotate};

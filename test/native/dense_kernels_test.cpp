@@ -1,0 +1,225 @@
+// Dense linear algebra in double: against plain loops, and the same bits from every instruction
+// set.
+
+#include "core/dense_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/random.h"
+#include "guarded.h"
+#include "problems.h"
+#include "targets.h"
+
+namespace trustregion::test {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+const std::vector<size_t> kSizes = {1, 2, 3, 7, 8, 9, 16, 17, 31, 33, 64, 65, 100};
+
+const DenseKernels* denseKernelsOf(const std::string& backend) {
+#if defined(__x86_64__) || defined(_M_X64)
+  if (backend == "cpu-avx512") return &cpu::avx512DenseKernels();
+  if (backend == "cpu-avx2") return &cpu::avx2DenseKernels();
+#endif
+  return backend == "cpu-baseline" ? &cpu::baselineDenseKernels() : nullptr;
+}
+
+template <class Run>
+bool addForEachTarget(const std::string& name, const Run& run) {
+  for (const Target& target : allTargets()) {
+    addCase(name + " on " + target.name, [=] {
+      if (!target.isSupported) skipCase("this machine lacks the instructions");
+      const DenseKernels* kernels = denseKernelsOf(target.name);
+      CHECK(kernels != nullptr);
+      run(*kernels);
+    });
+  }
+  return true;
+}
+
+// Rows `stride` apart, the padding NaN.
+std::vector<double> padded(const std::vector<double>& dense, size_t rows, size_t columns,
+                           size_t stride) {
+  std::vector<double> matrix(rows * stride, kNaN);
+  for (size_t i = 0; i < rows; i++) {
+    std::copy_n(dense.begin() + static_cast<ptrdiff_t>(i * columns), columns,
+                matrix.begin() + static_cast<ptrdiff_t>(i * stride));
+  }
+  return matrix;
+}
+
+std::vector<double> symmetric(size_t size, Random& random) {
+  std::vector<double> matrix(size * size);
+  for (size_t i = 0; i < size; i++) {
+    for (size_t j = 0; j <= i; j++) matrix[i * size + j] = matrix[j * size + i] = random.normal();
+  }
+  return matrix;
+}
+
+CASE("strides are whole vectors off the powers of two") {
+  for (size_t columns = 1; columns < 3000; columns++) {
+    const size_t stride = denseStride(columns);
+    CHECK(stride >= columns && stride < columns + 2 * kDenseAlignment);
+    CHECK(stride % kDenseAlignment == 0 && stride % 128 != 0);
+  }
+}
+
+// Every element is one chain of separate multiplications and additions: the very bits of a loop.
+void checkProduct(const DenseKernels& kernels, size_t rows, size_t columns, size_t inner,
+                  bool isTransposed, Random& random) {
+  const Context context(rows, " x ", columns, ", inner ", inner,
+                        isTransposed ? ", transposed" : "");
+  const size_t aStride = denseStride(isTransposed ? rows : inner);
+  const size_t stride = denseStride(columns);
+  const std::vector<double> aDense = normals(rows * inner, random);
+  const std::vector<double> bDense = normals(inner * columns, random);
+  const std::vector<double> a =
+      isTransposed ? padded(aDense, inner, rows, aStride) : padded(aDense, rows, inner, aStride);
+  const std::vector<double> b = padded(bDense, inner, columns, stride);
+  const size_t aRow = isTransposed ? 1 : aStride;
+  const size_t aInner = isTransposed ? aStride : 1;
+  Guarded<double> c(rows * stride);
+  kernels.multiply(
+      {rows, columns, inner, a.data(), aRow, aInner, b.data(), stride, c.data(), stride});
+  CHECK(c.intact());
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < columns; j++) {
+      double sum = 0;
+      for (size_t t = 0; t < inner; t++) sum += a[i * aRow + t * aInner] * b[t * stride + j];
+      CHECK(c[i * stride + j] == sum);
+    }
+  }
+}
+
+const bool kMultiplyAdded = addForEachTarget("products", [](const DenseKernels& kernels) {
+  Random random(1);
+  for (const size_t rows : kSizes) {
+    for (const size_t columns : kSizes) {
+      for (const size_t inner : {1U, 2U, 9U, 64U}) {
+        checkProduct(kernels, rows, columns, inner, (rows + columns) % 2 == 0, random);
+      }
+    }
+  }
+});
+
+struct Tridiagonal {
+  std::vector<double> q;
+  std::vector<double> d;
+  std::vector<double> e;
+};
+
+Tridiagonal tridiagonal(const DenseKernels& kernels, const std::vector<double>& matrix,
+                        size_t size) {
+  const size_t stride = denseStride(size);
+  std::vector<double> a = padded(matrix, size, size, stride);
+  Guarded<double> q(size * stride);
+  Guarded<double> d(size);
+  Guarded<double> e(size);
+  Guarded<double> scratch(3 * stride);
+  kernels.tridiagonalize(size, stride, 0x1p-500, a.data(), q.data(), d.data(), e.data(),
+                         scratch.data());
+  CHECK(q.intact() && d.intact() && e.intact() && scratch.intact());
+  CHECK(d.complete() && e.complete() && e[size - 1] == 0);
+  Tridiagonal result;
+  for (size_t i = 0; i < size; i++) {
+    result.q.insert(result.q.end(), q.data() + i * stride, q.data() + i * stride + size);
+  }
+  result.d.assign(d.data(), d.data() + size);
+  result.e.assign(e.data(), e.data() + size);
+  return result;
+}
+
+// Q'Q = I and A Q = Q T to the rounding of n reflections, some u each (Wilkinson 1965).
+const bool kTridiagonalAdded =
+    addForEachTarget("tridiagonal reduction", [](const DenseKernels& kernels) {
+      Random random(2);
+      for (const size_t size : kSizes) {
+        const Context context("size ", size);
+        const std::vector<double> a = symmetric(size, random);
+        const auto [q, d, e] = tridiagonal(kernels, a, size);
+        double largest = 0;
+        for (const double value : a) largest = std::max(largest, std::abs(value));
+        const double n = static_cast<double>(size);
+        const double tolerance = 16 * n * kDoubleRoundoff;
+        for (size_t i = 0; i < size; i++) {
+          for (size_t j = 0; j < size; j++) {
+            double product = 0;
+            double left = 0;
+            for (size_t k = 0; k < size; k++) {
+              product += q[k * size + i] * q[k * size + j];
+              left += a[i * size + k] * q[k * size + j];
+            }
+            double right = q[i * size + j] * d[j];
+            if (j > 0) right += q[i * size + j - 1] * e[j - 1];
+            if (j + 1 < size) right += q[i * size + j + 1] * e[j];
+            CHECK_NEAR(product, i == j ? 1 : 0, tolerance);
+            CHECK_NEAR(left, right, tolerance * n * largest);
+          }
+        }
+      }
+    });
+
+const bool kSameBitsAdded = addForEachTarget(
+    "tridiagonal reduction has the bits of the baseline", [](const DenseKernels& kernels) {
+      Random random(3);
+      for (const size_t size : kSizes) {
+        const Context context("size ", size);
+        const std::vector<double> a = symmetric(size, random);
+        const Tridiagonal actual = tridiagonal(kernels, a, size);
+        const Tridiagonal baseline = tridiagonal(cpu::baselineDenseKernels(), a, size);
+        CHECK(sameBits(actual.q, baseline.q));
+        CHECK(sameBits(actual.d, baseline.d) && sameBits(actual.e, baseline.e));
+      }
+    });
+
+const bool kRotateAdded = addForEachTarget("rotations", [](const DenseKernels& kernels) {
+  Random random(4);
+  for (const size_t size : {2U, 3U, 17U, 65U}) {
+    for (const size_t columns : kSizes) {
+      const Context context(size, " rows of ", columns);
+      const size_t stride = denseStride(columns);
+      std::vector<double> expected = padded(normals(size * columns, random), size, columns, stride);
+      Guarded<double> rows(size * stride);
+      std::copy(expected.begin(), expected.end(), rows.data());
+      // Sweeps over all rows, over some, and over none.
+      std::vector<double> c;
+      std::vector<double> s;
+      for (size_t i = 0; i < size; i++) {
+        const double angle = random.normal();
+        c.push_back(std::cos(angle));
+        s.push_back(std::sin(angle));
+      }
+      const std::vector<RotationSweep> sweeps = {{0, size - 1, c.data(), s.data()},
+                                                 {size / 2, size - 1, c.data() + 1, s.data() + 1},
+                                                 {0, size / 2, c.data(), s.data()},
+                                                 {size / 2, size / 2, nullptr, nullptr}};
+      kernels.rotate(sweeps.data(), sweeps.size(), columns, rows.data(), stride);
+      CHECK(rows.intact());
+      for (const RotationSweep& sweep : sweeps) {
+        for (size_t i = sweep.high; i-- > sweep.low;) {
+          const double cosine = sweep.c[i - sweep.low];
+          const double sine = sweep.s[i - sweep.low];
+          for (size_t j = 0; j < columns; j++) {
+            double& x = expected[i * stride + j];
+            double& y = expected[(i + 1) * stride + j];
+            const double old = y;
+            y = sine * x + cosine * old;
+            x = cosine * x - sine * old;
+          }
+        }
+      }
+      for (size_t i = 0; i < size; i++) {
+        for (size_t j = 0; j < columns; j++) {
+          CHECK(rows[i * stride + j] == expected[i * stride + j]);
+        }
+      }
+    }
+  }
+});
+
+}  // namespace
+}  // namespace trustregion::test
+
+TEST_MAIN()
