@@ -25,7 +25,7 @@ constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr float kLeastDenormal = std::numeric_limits<float>::denorm_min();
 
 // Bounds that activations.inl states.
-constexpr double kTanhUlps = 3;
+constexpr double kTanhUlps = 2.5;
 constexpr double kExponentialUlps = 1.5;  // on [-87, 88]
 // SiLU is x e / (1 + e) or x / (1 + e): one exponential, of whose relative error at most all
 // comes through, an addition, a division and a product of half an ulp each. A relative error of

@@ -20,13 +20,13 @@ inline DoubleVec withSign(DoubleVec magnitude, DoubleVec x) {
 }
 
 // x = n log 2 + r with |r| <= log(2) / 2, for |x| <= 1000.
-struct ExponentialParts {
+struct DoubleExponentialParts {
   DoubleVec r;
   DoubleVec tail;  // e^r - 1 - r, relative error 2.1e-16
   BitsVec power;   // n in the place of an exponent
 };
 
-inline ExponentialParts exponentialParts(DoubleVec x) {
+inline DoubleExponentialParts exponentialParts(DoubleVec x) {
   // Adding 1.5 2^52 rounds to the nearest integer, left in the low bits.
   const DoubleVec shifted =
       multiplyAdd(x, broadcast(1.4426950408889634), broadcast(6755399441055744.0));
@@ -54,7 +54,7 @@ constexpr unsigned long long kDoubleOne = 0x3ff0000000000000;  // the bits of 1.
 inline DoubleVec exponential(DoubleVec x) {
   DoubleVec clamped = x < -708.0 ? broadcast(-708.0) : x;
   clamped = clamped > 710.0 ? broadcast(710.0) : clamped;
-  const ExponentialParts parts = exponentialParts(clamped);
+  const DoubleExponentialParts parts = exponentialParts(clamped);
   // Half the power of two, then its double: 2^1024 is no number.
   constexpr unsigned long long kHalf = 0x3fe0000000000000;
   const DoubleVec half = asDoubles(parts.power + kHalf);
@@ -64,7 +64,7 @@ inline DoubleVec exponential(DoubleVec x) {
 
 // e^x - 1 within 3 ulp, for x in [0, 700].
 inline DoubleVec exponentialMinusOne(DoubleVec x) {
-  const ExponentialParts parts = exponentialParts(x);
+  const DoubleExponentialParts parts = exponentialParts(x);
   const DoubleVec scale = asDoubles(parts.power + kDoubleOne);
   return multiplyAdd(scale, parts.r + parts.tail, scale - 1.0);
 }
@@ -72,7 +72,7 @@ inline DoubleVec exponentialMinusOne(DoubleVec x) {
 // e^x - 1 - x for |x| <= 1, not negative, within 12 ulp: nothing cancels for |x| <= log(2) / 2,
 // little beyond.
 inline DoubleVec exponentialBeyondLinear(DoubleVec x) {
-  const ExponentialParts parts = exponentialParts(x);
+  const DoubleExponentialParts parts = exponentialParts(x);
   const DoubleVec scale = asDoubles(parts.power + kDoubleOne);
   const DoubleVec beyond = multiplyAdd(scale, parts.r + parts.tail, scale - 1.0) - x;
   return scale == 1.0 ? parts.tail : beyond;
