@@ -2,7 +2,7 @@
 // planar runner on MuJoCo while TRPO improves its policy; targets by GAE. Each way of fitting gets a
 // fresh critic (64-64, 3 seeds) and all rollouts in order.
 //
-//   node bench/critic.mjs [--threads 1]
+//   npm run build && node bench/study/critic-solvers.mjs [--threads 1]
 
 import { parseArgs } from 'node:util';
 import { MujocoEnvironment, Policy, RolloutBuffer, TRPO, ValueFunction } from 'trustregion';
