@@ -29,7 +29,7 @@ function binding(threads) {
 /**
  * Runs a command that prints one JSON object in its last line.
  *
- * @throws Error with the last line that the command wrote to stderr.
+ * @throws Error with the line of the command's stderr that names an error, or the last one.
  */
 function runForJson(command) {
   const [program, ...args] = command;
@@ -38,7 +38,11 @@ function runForJson(command) {
     maxBuffer: 1 << 28,
   });
   if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(stderr.trim().split('\n').at(-1) || `exit status ${status}`);
+  if (status !== 0) {
+    const lines = stderr.trim().split('\n');
+    const reason = lines.findLast((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
+    throw new Error(reason || `exit status ${status}`);
+  }
   return JSON.parse(stdout.trim().split('\n').at(-1));
 }
 
