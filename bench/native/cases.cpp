@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <sstream>
 #include <stdexcept>
 
 #include "core/random.h"
@@ -39,11 +40,23 @@ std::vector<float> normals(size_t count, uint64_t seed) {
 
 }  // namespace
 
-const Case& caseNamed(const std::string& name) {
+Case caseNamed(const std::string& name) {
   const auto found = std::find_if(kCases.begin(), kCases.end(),
                                   [&](const Case& shape) { return shape.name == name; });
-  if (found == kCases.end()) throw std::invalid_argument("no case '" + name + "'");
-  return *found;
+  if (found != kCases.end()) return *found;
+  // Numbers with one character between two of them: x after the rows, then hyphens.
+  std::istringstream text(name);
+  std::vector<size_t> numbers(1);
+  text >> numbers[0];
+  for (char between = 0; text >> between && between == (numbers.size() == 1 ? 'x' : '-');) {
+    text >> numbers.emplace_back();
+  }
+  const bool isWhole = !text.bad() && text.eof() && numbers.size() >= 3;
+  if (!isWhole || std::count(numbers.begin(), numbers.end(), 0U) > 0) {
+    throw std::invalid_argument("no case '" + name + "'");
+  }
+  return {name,           numbers[0], numbers[1], {numbers.begin() + 2, numbers.end() - 1},
+          numbers.back(), false};
 }
 
 BenchProblem::BenchProblem(const Case& shape, const std::string& backend, unsigned threads)

@@ -19,9 +19,10 @@ struct Case {
   bool isCategorical;
 };
 
-// S2k, S50k, M2k, M50k, L10k, D2k as bench/README.md lists them. Throws std::invalid_argument for
-// another name.
-const Case& caseNamed(const std::string& name);
+// S2k, S50k, M2k, M50k, L10k, D2k as bench/README.md lists them, or a Gaussian policy of any shape,
+// ROWSxINPUTS-HIDDEN-...-OUTPUTS as in 4096x17-64-64-6. Throws std::invalid_argument for another
+// name.
+Case caseNamed(const std::string& name);
 
 // A policy in mid-training (logStd -1, output gain 1) and one rollout of it: never zeros.
 struct BenchProblem {

@@ -1,6 +1,8 @@
 // Fisher products against the machine's multiply-add peak, measured in turns within one run.
 //
-//   build-cmake/product_bench [--backend cpu-avx512] [--threads 1] [--rounds 7] [CASE ...]
+//   build-cmake/product_bench [--backend cpu-avx512] [--threads 1] [--rounds 7] [--json] [CASE ...]
+//
+// CASE as in cases.h. --json prints one object a line.
 
 #include <algorithm>
 #include <cstdio>
@@ -13,7 +15,8 @@
 namespace trustregion::bench {
 namespace {
 
-void measure(const Case& shape, const std::string& backend, unsigned threads, int rounds) {
+void measure(const Case& shape, const std::string& backend, unsigned threads, int rounds,
+             bool isJson) {
   const BenchProblem bench(shape, backend, threads);
   const std::string name = bench.policy.backend().name();
   const PolicyModel& model = bench.policy.model();
@@ -39,11 +42,22 @@ void measure(const Case& shape, const std::string& backend, unsigned threads, in
     shares.push_back(work / times.back() / peak);
   }
   const auto [least, most] = std::minmax_element(shares.begin(), shares.end());
-  std::printf(
-      "%-5s %-12s threads %u  product %9.3f ms  share of the peak %.3f (%.3f to %.3f), peak %.0f "
-      "Gflop/s\n",
-      shape.name.c_str(), name.c_str(), threads, 1e3 * medianOf(times), medianOf(shares), *least,
-      *most, 1e-9 * largest);
+  const double milliseconds = 1e3 * medianOf(times);
+  if (isJson) {
+    std::printf(
+        R"({"case": "%s", "backend": "%s", "threads": %u, "rows": %zu, "ms": %.6g, "leastMs": %.6g, )"
+        R"("flops": %.6g, "share": %.4f, "leastShare": %.4f, "mostShare": %.4f, "peak": %.6g})"
+        "\n",
+        shape.name.c_str(), name.c_str(), threads, shape.rows, milliseconds,
+        1e3 * *std::min_element(times.begin(), times.end()), work / medianOf(times),
+        medianOf(shares), *least, *most, largest);
+  } else {
+    std::printf(
+        "%-5s %-12s threads %u  product %9.3f ms  share of the peak %.3f (%.3f to %.3f), peak %.0f "
+        "Gflop/s\n",
+        shape.name.c_str(), name.c_str(), threads, milliseconds, medianOf(shares), *least, *most,
+        1e-9 * largest);
+  }
   std::fflush(stdout);
 }
 
@@ -51,8 +65,13 @@ void run(std::vector<std::string> arguments) {
   const std::string backend = takeOption(arguments, "--backend", "");
   const auto threads = static_cast<unsigned>(std::stoul(takeOption(arguments, "--threads", "1")));
   const int rounds = std::stoi(takeOption(arguments, "--rounds", "7"));
+  const auto json = std::find(arguments.begin(), arguments.end(), "--json");
+  const bool isJson = json != arguments.end();
+  if (isJson) arguments.erase(json);
   if (arguments.empty()) arguments = {"S2k", "D2k", "S50k", "M2k"};
-  for (const std::string& name : arguments) measure(caseNamed(name), backend, threads, rounds);
+  for (const std::string& name : arguments) {
+    measure(caseNamed(name), backend, threads, rounds, isJson);
+  }
 }
 
 }  // namespace
