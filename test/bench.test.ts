@@ -103,7 +103,9 @@ describe('problems', () => {
     const problem = makeProblem(name, { threads: 1 });
     const { policy, batch } = problem;
     expect(sizesOf(problem)).toEqual(name === 'S2k' ? [17, 64, 64, 6] : [8, 64, 64, 4]);
-    expect(policy.getParameters().every((parameter: number) => Number.isFinite(parameter))).toBe(true);
+    expect(policy.getParameters().every((parameter: number) => Number.isFinite(parameter))).toBe(
+      true,
+    );
     expect(policy.gradient(batch).some((each: number) => each !== 0)).toBe(true);
     if (name === 'S2k') expect(policy.getParameters().at(-1)).toBe(-1);
 
