@@ -31,6 +31,25 @@ function measure(shape, threads, { rounds, backend }) {
   return JSON.parse(stdout);
 }
 
+/** One size with one number of threads; the best round and the highest peak of its run. */
+function measurePoint({ over, at, shape }, threads, options) {
+  // A neighbour makes both worse and never better.
+  const { rows, ms: median, leastMs: ms, flops, peak } = measure(shape, threads, options);
+  const best = (flops * median) / ms;
+  return {
+    ...{ over, at, threads: Number(threads), ms, gflops: 1e-9 * best, share: best / peak },
+    ...{ peakGflops: 1e-9 * peak, nanosecondsARow: (1e6 * ms) / rows },
+  };
+}
+
+function printPoint({ over, at, threads, ms, gflops, share, nanosecondsARow }) {
+  console.log(
+    `${over} ${String(at).padStart(8)}, ${threads} thread(s): ${ms.toFixed(3).padStart(9)} ms, ` +
+      `${gflops.toFixed(1).padStart(6)} Gflop/s, ${(100 * share).toFixed(1)} % of the peak, ` +
+      `${nanosecondsARow.toFixed(1)} ns a row`,
+  );
+}
+
 function sweep(options) {
   const mostRows = Number(options['most-rows']);
   const sizes = [
@@ -41,30 +60,23 @@ function sweep(options) {
       ...{ over: 'widths', at: width, shape: `${rowsOfWidths}x17-${width}-${width}-6` },
     })),
   ];
-  const points = [];
-  for (const { over, at, shape } of sizes) {
-    for (const threads of options.threads.split(',')) {
-      // The best round and the highest peak: a neighbour makes both worse and never better.
-      const {
-        rows,
-        ms: median,
-        leastMs: ms,
-        flops: medianFlops,
-        peak,
-      } = measure(shape, threads, options);
-      const flops = (medianFlops * median) / ms;
-      const share = flops / peak;
-      const nanoseconds = (1e6 * ms) / rows;
-      points.push({
-        ...{ over, at, threads: Number(threads), ms, gflops: 1e-9 * flops, share },
-        ...{ peakGflops: 1e-9 * peak, nanosecondsARow: nanoseconds },
-      });
-      console.log(
-        `${over} ${String(at).padStart(8)}, ${threads} thread(s): ${ms.toFixed(3).padStart(9)} ms, ` +
-          `${(1e-9 * flops).toFixed(1).padStart(6)} Gflop/s, ${(100 * share).toFixed(1)} % of the ` +
-          `peak, ${nanoseconds.toFixed(1)} ns a row`,
-      );
-    }
+  const places = sizes.flatMap((size) =>
+    options.threads.split(',').map((threads) => ({ size, threads })),
+  );
+  const points = places.map(({ size, threads }) => {
+    const point = measurePoint(size, threads, options);
+    printPoint(point);
+    return point;
+  });
+  // Where the peak itself was low, a neighbour had a processor: once more.
+  for (const [index, { size, threads }] of places.entries()) {
+    const peaks = points.filter((point) => point.threads === Number(threads));
+    const highest = Math.max(...peaks.map(({ peakGflops }) => peakGflops));
+    if (points[index].peakGflops > 0.9 * highest) continue;
+    const again = measurePoint(size, threads, options);
+    console.log('again, because a neighbour was busy:');
+    printPoint(again);
+    if (again.gflops > points[index].gflops) points[index] = again;
   }
   return points;
 }
