@@ -96,10 +96,8 @@ await runMain(() => {
   for (const file of [options.out, options.picture]) {
     mkdirSync(path.dirname(file), { recursive: true });
   }
-  const lines = points.map((point) => `  ${JSON.stringify(point)}`);
-  writeFileSync(
-    options.out,
-    `{"machine": ${JSON.stringify(machine())}, "points": [\n${lines.join(',\n')}\n]}\n`,
-  );
+  const rounded = (_, value) => (typeof value === 'number' ? Number(value.toPrecision(5)) : value);
+  const report = { machine: machine(), points };
+  writeFileSync(options.out, `${JSON.stringify(report, rounded, 2)}\n`);
   writeFileSync(options.picture, drawSweep(points));
 });
