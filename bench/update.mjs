@@ -1,152 +1,118 @@
-// Whole updates, ours and the peers', in turns, each trial in a fresh process.
+// Whole TRPO updates, ours and the peers', in turns, each trial in a fresh process.
 //
-//   npm run bench:update -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 20]
-//                           [--python python3] [--json]
+//   npm run bench:update -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 20] [--seconds 2]
+//                           [--peers jax,pytorch,sb3] [--python python3] [--backend cpu-avx2] [--json]
 
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { TRPO } from 'trustregion';
-import { makeProblem, writeProblem } from './problem.mjs';
+import { join } from 'node:path';
+import { compare, isSameStep, memoryText, timeText } from './harness/comparison.mjs';
+import { machine, ours, peak, peer, takeTurns } from './harness/contenders.mjs';
+import { parseOptions, runMain } from './harness/options.mjs';
+import { caseNamed, makeProblem, sizesOf, writeProblem } from './problem.mjs';
+import { spread, updateFlops } from './harness/statistics.mjs';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const { values: options } = parseArgs({
-  options: {
-    case: { type: 'string', default: 'S2k' },
-    threads: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '5' },
-    repeats: { type: 'string', default: '20' },
-    backend: { type: 'string' },
-    python: { type: 'string', default: 'python3' },
-    json: { type: 'boolean', default: false },
-    trial: { type: 'boolean', default: false },
-  },
-});
-
-const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+/** Name -> script and its options. sb3-contrib follows rules of its own, so its step is another. */
+const peers = {
+  jax: ['jax_trpo.py'],
+  pytorch: ['pytorch_trpo.py'],
+  'pytorch-onednn': ['pytorch_trpo.py', 'library=onednn'],
+  sb3: ['sb3_trpo.py'],
 };
 
-/** Our trial: the median of `repeats` updates from the same parameters. */
-async function trial() {
-  const problem = makeProblem(options.case, {
-    backend: options.backend,
-    threads: Number(options.threads),
-  });
-  const { policy, batch } = problem;
-  // What the peers do, for the same work: neither preconditioner nor boundary search.
-  const plain = { preconditioner: 'none', lineSearch: 'backtracking' };
-  const trpo = new TRPO(policy, { ...problem.options, ...plain });
-  const parameters = policy.getParameters();
-  const times = [];
-  let summary;
-  for (let i = 0; i < Number(options.repeats) + 2; i++) {
-    policy.setParameters(parameters);
-    const start = performance.now();
-    summary = await trpo.update(batch);
-    if (i >= 2) times.push(performance.now() - start);
+function chosenPeers(list) {
+  const names = list.split(',').filter((name) => name !== '');
+  for (const name of names) {
+    if (!Object.hasOwn(peers, name)) {
+      throw new Error(`no peer '${name}'; there are ${Object.keys(peers).join(', ')}`);
+    }
   }
-  return {
-    peer: `trustregion ${policy.backend}`,
-    threads: Number(options.threads),
-    ms: median(times),
-    meanKl: summary.meanKl,
-    stepNorm: summary.stepNorm,
-    tries: summary.candidates.length,
-    timing: summary.timing,
-    peakMemoryMb: process.resourceUsage().maxRSS / 1024,
-  };
+  return names;
 }
 
-function runTrial(command, args) {
-  const output = execFileSync(command, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return JSON.parse(output.trim().split('\n').at(-1));
-}
-
-function compare() {
+function measure(shape, names, options) {
   const folder = mkdtempSync(join(tmpdir(), 'trustregion-bench-'));
   try {
-    const problem = makeProblem(options.case);
-    const peers = [];
-    if (problem.actions.kind === 'continuous') {
-      writeProblem(problem, folder);
-      peers.push('pytorch_trpo.py', 'sb3_trpo.py');
-    }
+    writeProblem(makeProblem(shape.name), folder);
     const contenders = [
-      () => runTrial(process.execPath, [fileURLToPath(import.meta.url), '--trial', ...passed()]),
-      ...peers.map((script) => () => {
-        try {
-          return runTrial(options.python, [
-            '-Wignore',
-            join(here, 'peers', script),
-            folder,
-            options.threads,
-            options.repeats,
-          ]);
-        } catch (error) {
-          return { peer: script, absent: error.message.split('\n')[0] };
-        }
+      ours('update.mjs', folder, options),
+      ...names.map((name) => {
+        const [script, ...more] = peers[name];
+        return peer(script, folder, options, more);
       }),
+      peak(options),
     ];
-    const results = contenders.map(() => []);
-    for (let round = 0; round < Number(options.rounds); round++) {
-      for (const [index, contender] of contenders.entries()) {
-        if (round > 0 && results[index][0].absent) continue;
-        results[index].push(contender());
-      }
+    const rounds = takeTurns(contenders, options.rounds);
+    const peaks = rounds.pop();
+    const results = compare(rounds);
+    for (const result of results) {
+      if (result.absent !== undefined || result.peer === 'sb3-contrib') continue;
+      result.sameStep = isSameStep(result, results[0]);
     }
-    return results.map((rounds) => {
-      if (rounds[0].absent) return { peer: rounds[0].peer, absent: rounds[0].absent };
-      const times = rounds.map((round) => round.ms);
-      const ratios = rounds.map((round, i) => round.ms / results[0][i].ms);
-      return {
-        ...rounds[0],
-        ms: median(times),
-        fastestMs: Math.min(...times),
-        slowestMs: Math.max(...times),
-        timesOurs: median(ratios),
-      };
-    });
+    return { results, peaks };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const passed = () => [
-  ...['--case', options.case, '--threads', options.threads, '--repeats', options.repeats],
-  ...(options.backend ? ['--backend', options.backend] : []),
-];
-
-if (options.trial) {
-  console.log(JSON.stringify(await trial()));
-} else {
-  const results = compare();
-  if (options.json) {
-    console.log(JSON.stringify({ case: options.case, threads: Number(options.threads), results }));
-  } else {
-    console.log(
-      `One TRPO update, case ${options.case}, ${options.threads} thread(s), 15 CG iterations; ` +
-        `medians of ${options.rounds} interleaved rounds`,
-    );
-    for (const result of results) {
-      console.log(
-        result.absent
-          ? `  ${result.peer}: absent (${result.absent})`
-          : `  ${result.peer.padEnd(24)} ${result.ms.toFixed(2).padStart(9)} ms ` +
-              `(${result.fastestMs.toFixed(2)} to ${result.slowestMs.toFixed(2)})  ` +
-              `${result.timesOurs.toFixed(2)} x ours` +
-              (result.meanKl === undefined
-                ? ''
-                : `  KL ${result.meanKl.toFixed(6)}, |step| ${result.stepNorm.toFixed(5)}`),
-      );
-    }
-  }
+/** The part of the peak that a whole update reaches, by the work that ours does. */
+function shareOfPeak(shape, results, peakFlops) {
+  const { tries, ms } = results[0];
+  const work = { rows: shape.rows, sizes: sizesOf(shape), products: 15, candidates: tries };
+  return updateFlops(work) / (1e-3 * ms) / peakFlops;
 }
+
+function print({ case: name, threads, rounds, peak: found, results }) {
+  console.log(
+    `One TRPO update, case ${name}, ${threads} thread(s), 15 CG iterations; medians of ${rounds} ` +
+      'interleaved rounds (range)',
+  );
+  for (const result of results) {
+    if (result.absent !== undefined) {
+      console.log(`  ${result.peer}: absent (${result.absent})`);
+      continue;
+    }
+    const { peer: who, times, timesOurs, meanKl, stepNorm, tries } = result;
+    const { median, least, most } = timesOurs;
+    console.log(
+      `  ${who.padEnd(22)} ${timeText(times).padEnd(34)} ` +
+        `${median.toFixed(2)} x ours (${least.toFixed(2)} to ${most.toFixed(2)})`,
+    );
+    console.log(
+      `  ${''.padEnd(22)} KL ${meanKl.toFixed(6)}, |step| ${stepNorm.toFixed(5)}` +
+        (tries === undefined ? '' : `, ${tries} candidate(s)`) +
+        (result.sameStep === false ? ', ANOTHER STEP THAN OURS' : '') +
+        `; memory ${memoryText(result.peakMemoryMb)}, above the batch ` +
+        memoryText(result.updateMemoryMb),
+    );
+  }
+  console.log(
+    found.absent === undefined
+      ? `  peak ${(1e-9 * found.flops.median).toFixed(0)} Gflop/s; our update is ` +
+          `${(100 * found.shareOfUpdate).toFixed(1)} % of it`
+      : `  peak: absent (${found.absent})`,
+  );
+}
+
+await runMain(() => {
+  const options = parseOptions({
+    case: { type: 'string', default: 'S2k' },
+    peers: { type: 'string', default: 'jax,pytorch,sb3' },
+  });
+  const shape = caseNamed(options.case);
+  const { results, peaks } = measure(shape, chosenPeers(options.peers), options);
+  const isPeakAbsent = peaks[0].absent !== undefined;
+  const flops = isPeakAbsent ? undefined : spread(peaks.map((each) => each.flops));
+  const report = {
+    case: shape.name,
+    threads: options.threads,
+    rounds: options.rounds,
+    machine: machine(),
+    peak: isPeakAbsent
+      ? { absent: peaks[0].absent }
+      : { flops, shareOfUpdate: shareOfPeak(shape, results, flops.median) },
+    results,
+  };
+  if (options.json) console.log(JSON.stringify(report));
+  else print(report);
+});

@@ -24,7 +24,7 @@ function run(program, args) {
 }
 
 function clangFormat(...options) {
-  const files = ['native', 'test/native']
+  const files = ['native', 'bench/native', 'test/native']
     .filter((folder) => existsSync(folder))
     .flatMap((folder) =>
       readdirSync(folder, { recursive: true }).map((file) => path.join(folder, file)),

@@ -17,20 +17,20 @@ constexpr size_t kChains = 12;  // independent sums: enough to hide the latency 
 
 // Twelve chains written out, so that they stay in registers; the empty statements keep the compiler
 // from merging repetitions.
-#define TRUSTREGION_PEAK_LOOP(name, Vec, set, multiplyAdd)                             \
-  float name(size_t repetitions) {                                                    \
-    const Vec f = set(0.999F);                                                        \
-    const Vec t = set(1e-3F);                                                         \
+#define TRUSTREGION_PEAK_LOOP(name, Vec, set, multiplyAdd)                                  \
+  float name(size_t repetitions) {                                                          \
+    const Vec f = set(0.999F);                                                              \
+    const Vec t = set(1e-3F);                                                               \
     Vec a = t, b = f, c = t, d = f, e = t, g = f, h = t, i = f, j = t, k = f, l = t, m = f; \
-    for (size_t n = 0; n < repetitions; n++) {                                        \
-      a = multiplyAdd(a, f, t), b = multiplyAdd(b, f, t), c = multiplyAdd(c, f, t);   \
-      d = multiplyAdd(d, f, t), e = multiplyAdd(e, f, t), g = multiplyAdd(g, f, t);   \
-      h = multiplyAdd(h, f, t), i = multiplyAdd(i, f, t), j = multiplyAdd(j, f, t);   \
-      k = multiplyAdd(k, f, t), l = multiplyAdd(l, f, t), m = multiplyAdd(m, f, t);   \
-      __asm__ volatile("" : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(g));    \
-      __asm__ volatile("" : "+v"(h), "+v"(i), "+v"(j), "+v"(k), "+v"(l), "+v"(m));    \
-    }                                                                                 \
-    return (a + b + c + d + e + g + h + i + j + k + l + m)[0];                        \
+    for (size_t n = 0; n < repetitions; n++) {                                              \
+      a = multiplyAdd(a, f, t), b = multiplyAdd(b, f, t), c = multiplyAdd(c, f, t);         \
+      d = multiplyAdd(d, f, t), e = multiplyAdd(e, f, t), g = multiplyAdd(g, f, t);         \
+      h = multiplyAdd(h, f, t), i = multiplyAdd(i, f, t), j = multiplyAdd(j, f, t);         \
+      k = multiplyAdd(k, f, t), l = multiplyAdd(l, f, t), m = multiplyAdd(m, f, t);         \
+      __asm__ volatile("" : "+v"(a), "+v"(b), "+v"(c), "+v"(d), "+v"(e), "+v"(g));          \
+      __asm__ volatile("" : "+v"(h), "+v"(i), "+v"(j), "+v"(k), "+v"(l), "+v"(m));          \
+    }                                                                                       \
+    return (a + b + c + d + e + g + h + i + j + k + l + m)[0];                              \
   }
 
 __m128 multiplyThenAdd(__m128 a, __m128 b, __m128 c) { return _mm_add_ps(_mm_mul_ps(a, b), c); }

@@ -1,138 +1,184 @@
-"""One TRPO update in PyTorch, as a first mark to compare with.
+"""One TRPO update in PyTorch, eager, without autograd.
 
-The Fisher product is a hand-written Gauss-Newton product (one tangent pass, the head's metric, one
-backward pass, activations cached once per update): no double backpropagation. It does the same work
-as ours: surrogate gradient, a fixed number of products inside conjugate gradients, one line-search
-candidate, all in float32.
+Gauss-Newton products by hand: a tangent pass, the head's metric, a backward pass; activations and
+their derivatives are kept from the forward pass, buffers are reused, and rows go through in chunks.
 
-    python pytorch_trpo.py PROBLEM_FOLDER THREADS REPEATS
+    python pytorch_trpo.py FOLDER THREADS REPEATS SECONDS [chunk=ROWS] [library=mkl|onednn]
 
-PROBLEM_FOLDER is what bench/problem.mjs writes. Prints one JSON object.
+See problem.py. library=onednn takes the larger products through a private operator of PyTorch's,
+torch.ops.mkldnn._linear_pointwise: more than a user would write.
 """
-import json
-import os
-import statistics
-import sys
-import time
+import problem
 
-folder, threads, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 try:
-    import numpy
     import torch
 except ImportError as error:
-    print(json.dumps({"peer": "pytorch", "absent": str(error)}))
-    sys.exit(0)
+    problem.leave_absent("pytorch", error)
 
-torch.set_num_threads(threads)
-problem = json.load(open(os.path.join(folder, "problem.json")))
-
-
-def read(name, columns):
-    values = numpy.fromfile(os.path.join(folder, name + ".f32"), dtype=numpy.float32)
-    return torch.from_numpy(values.reshape(-1, columns) if columns else values)
-
-
-sizes = [problem["observationSize"], *problem["hidden"], problem["actionSize"]]
-observations = read("observations", sizes[0])
-actions = read("actions", sizes[-1])
-advantages = read("advantages", 0)
-parameters = read("parameters", 0)
-rows = observations.shape[0]
-max_kl, damping, iterations = problem["maxKl"], problem["damping"], problem["cgIterations"]
+chosen = dict(option.split("=") for option in problem.options)
+is_onednn = chosen.get("library", "mkl") == "onednn"
+if is_onednn and not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    problem.leave_absent("pytorch-onednn", "torch.ops.mkldnn._linear_pointwise is not there")
+torch.set_num_threads(problem.threads)
+sizes, rows = problem.sizes, problem.rows
+chunk = int(chosen.get("chunk", 4096))
+split = problem.split
+observations = torch.from_numpy(problem.observations).split(chunk)
+actions = torch.from_numpy(problem.actions).split(chunk)
+all_advantages = torch.from_numpy(problem.advantages)
+parameters = torch.from_numpy(problem.parameters)
+scratch = [torch.empty(min(chunk, rows), size) for size in sizes]
 
 
-def split(flat):
-    layers, offset = [], 0
-    for inputs, outputs in zip(sizes, sizes[1:]):
-        weight = flat[offset:offset + outputs * inputs].view(outputs, inputs)
-        offset += outputs * inputs
-        layers.append((weight, flat[offset:offset + outputs]))
-        offset += outputs
-    return layers, flat[offset:]
+def linear(inputs, weight, bias, out):
+    """out = inputs weight' + bias, weight [outputs x inputs]."""
+    if is_onednn and bias.dim() == 1:
+        return torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    return torch.addmm(bias, inputs, weight.t(), out=out)
 
 
-def forward(layers):
-    inputs = [observations]
-    for weight, bias in layers[:-1]:
-        inputs.append(torch.tanh(torch.addmm(bias, inputs[-1], weight.t())))
-    return inputs, torch.addmm(layers[-1][1], inputs[-1], layers[-1][0].t())
+def times(cotangent, weight, transposed, out):
+    """out = cotangent weight; `transposed` is weight' in memory of its own."""
+    if is_onednn:
+        return torch.ops.mkldnn._linear_pointwise(cotangent, transposed, None, "none", [], "")
+    return torch.mm(cotangent, weight, out=out)
 
 
-def backward(layers, inputs, cotangent):
-    parts = []
-    for index in range(len(layers) - 1, -1, -1):
-        parts.append((cotangent.t() @ inputs[index], cotangent.sum(0)))
-        if index:
-            cotangent = (cotangent @ layers[index][0]) * (1 - inputs[index] ** 2)
-    return torch.cat([piece.reshape(-1) for pair in reversed(parts) for piece in pair])
+class Chunk:
+    """The rows of one chunk at theta."""
+
+    def __init__(self, layers, transposed, observations):
+        self.layers, self.transposed = layers, transposed
+        self.inputs, self.derivatives = [observations], [None]
+        self.scratch = [buffer[:len(observations)] for buffer in scratch]
+        for weight, bias in layers[:-1]:
+            self.inputs.append(torch.addmm(bias, self.inputs[-1], weight.t()).tanh_())
+            self.derivatives.append(1 - self.inputs[-1] ** 2)
+        self.head = torch.addmm(layers[-1][1], self.inputs[-1], layers[-1][0].t())
+
+    def tangent(self, directions):
+        """J v of every row."""
+        moved = None
+        for index, (weight, bias) in enumerate(directions):
+            buffer = self.scratch[index + 1]
+            sums = linear(self.inputs[index], weight, bias, buffer)
+            if moved is not None:
+                sums.addmm_(moved, self.layers[index][0].t())
+            if index < len(directions) - 1:
+                sums.mul_(self.derivatives[index + 1])
+            moved = sums
+        return moved
+
+    def add_backward(self, cotangent, total):
+        """total += sum over rows of J' cotangent."""
+        sums = split(total)[0]
+        for index in reversed(range(len(self.layers))):
+            weight_sum, bias_sum = sums[index]
+            bias_sum += cotangent.sum(0)
+            if index == 0:  # few columns: faster the other way round
+                weight_sum += (self.inputs[0].t() @ cotangent).t()
+                return
+            weight_sum.addmm_(cotangent.t(), self.inputs[index])
+            cotangent = times(cotangent, self.layers[index][0], self.transposed[index],
+                              self.scratch[index]).mul_(self.derivatives[index])
 
 
-def log_probability(mean, log_std):
-    z = (actions - mean) * torch.exp(-log_std)
-    return (-0.5 * z * z - log_std).sum(1)
+if problem.is_categorical:
+    def log_probability(head, _, taken):
+        return head.log_softmax(1).gather(1, taken[:, None])[:, 0]
+
+    def score(head, _, taken):
+        return (torch.nn.functional.one_hot(taken, sizes[-1]) - head.softmax(1),
+                head.new_empty(len(head), 0))
+
+    def metric_of(head, _):
+        p = head.softmax(1)
+        return lambda moved: p * (moved - (p * moved).sum(1, keepdim=True))
+
+    def divergence(old, _, new, __):
+        a, b = old.log_softmax(1), new.log_softmax(1)
+        return (a.exp() * (a - b)).sum(1)
+else:
+    def log_probability(mean, log_std, taken):
+        z = (taken - mean) * torch.exp(-log_std)
+        return (-0.5 * z ** 2 - log_std).sum(1)
+
+    def score(mean, log_std, taken):
+        z = (taken - mean) * torch.exp(-log_std)
+        return z * torch.exp(-log_std), z * z - 1
+
+    def metric_of(_, log_std):
+        inverse_variance = torch.exp(-2 * log_std)
+        return lambda moved: moved * inverse_variance
+
+    def divergence(old, old_log_std, new, new_log_std):
+        u = old_log_std - new_log_std
+        z = (old - new) * torch.exp(-new_log_std)
+        return 0.5 * (torch.exp(2 * u) - 1 - 2 * u + z ** 2).sum(1)
+
+
+def solve(product, gradient):
+    """Conjugate gradients from 0: x, and x'(F + damping I) x."""
+    x, r, p = torch.zeros_like(gradient), gradient.clone(), gradient.clone()
+    rho = r.dot(r)
+    for _ in range(problem.iterations):
+        q = product(p)
+        alpha = float(rho / p.dot(q))
+        x.add_(p, alpha=alpha)
+        r.add_(q, alpha=-alpha)
+        rho, previous = r.dot(r), rho
+        p.mul_(float(rho / previous)).add_(r)
+    return x, x.dot(gradient - r)
 
 
 def update():
-    start = time.perf_counter()
     layers, log_std = split(parameters)
-    inputs, mean = forward(layers)
-    inverse_variance = torch.exp(-2 * log_std)
-    normalized = (advantages - advantages.mean()) / advantages.std(unbiased=False)
-    old = log_probability(mean, log_std)
+    transposed = [weight.t().contiguous() for weight, _ in layers]
+    chunks = [Chunk(layers, transposed, part) for part in observations]
+    normalized = (all_advantages - all_advantages.mean()) / all_advantages.std(unbiased=False)
+    batch = list(zip(chunks, actions, normalized.split(chunk)))
+    old = [log_probability(part.head, log_std, taken) for part, taken, _ in batch]
+    metrics = [metric_of(part.head, log_std) for part in chunks]
 
-    z = (actions - mean) * torch.exp(-log_std)
-    score = z * torch.exp(-log_std) * normalized[:, None]
-    gradient = torch.cat([backward(layers, inputs, score),
-                          ((z * z - 1) * normalized[:, None]).sum(0)]) / rows
+    gradient = torch.zeros_like(parameters)
+    for part, taken, advantages in batch:
+        head_score, log_std_score = score(part.head, log_std, taken)
+        part.add_backward(head_score * advantages[:, None], gradient)
+        split(gradient)[1].add_(advantages @ log_std_score)
+    gradient /= rows
 
-    def fisher(vector):
-        tangents, tangent_log_std = split(vector)
-        tangent = None
-        for index, (weight, bias) in enumerate(tangents):
-            moved = torch.addmm(bias, inputs[index], weight.t())
-            if tangent is not None:
-                moved = torch.addmm(moved, tangent, layers[index][0].t())
-            tangent = moved if index == len(layers) - 1 else moved * (1 - inputs[index + 1] ** 2)
-        product = backward(layers, inputs, tangent * inverse_variance) / rows
-        return torch.cat([product, 2 * tangent_log_std]) + damping * vector
+    def product(vector):
+        directions, log_std_direction = split(vector)
+        total = torch.zeros_like(vector)
+        for part, metric in zip(chunks, metrics):
+            part.add_backward(metric(part.tangent(directions)), total)
+        total /= rows
+        split(total)[1].add_(log_std_direction, alpha=2)
+        return total.add_(vector, alpha=problem.damping)
 
-    x = torch.zeros_like(gradient)
-    r = gradient.clone()
-    p = r.clone()
-    rho = r.dot(r)
-    for _ in range(iterations):
-        q = fisher(p)
-        alpha = rho / p.dot(q)
-        x += alpha * p
-        r -= alpha * q
-        rho, previous = r.dot(r), rho
-        p = r + (rho / previous) * p
-    curvature = x.dot(gradient - r) - damping * x.dot(x)
-    scale = torch.sqrt(2 * max_kl / curvature)
-
-    fraction, tries = 1.0, 0
-    while True:
-        candidate_layers, candidate_log_std = split(parameters + fraction * scale * x)
-        _, candidate = forward(candidate_layers)
-        ratio = torch.exp(log_probability(candidate, candidate_log_std) - old)
-        improvement = (ratio * normalized).mean()
-        u = log_std - candidate_log_std
-        kl = (0.5 * (torch.exp(2 * u) - 1 - 2 * u
-                     + ((mean - candidate) * torch.exp(-candidate_log_std)) ** 2)).sum(1).mean()
-        tries += 1
-        if (kl <= max_kl and improvement > 0) or tries > 15:
+    x, damped_curvature = solve(product, gradient)
+    scale = torch.sqrt(2 * problem.max_kl / (damped_curvature - problem.damping * x.dot(x)))
+    start = float(normalized.mean())
+    fraction = 1.0
+    for tries in range(1, problem.most_backtracks + 2):
+        candidate = parameters + fraction * scale * x
+        new_layers, new_log_std = split(candidate)
+        surrogate = kl = 0.0
+        for (part, taken, advantages), old_part in zip(batch, old):
+            hidden = part.inputs[0]
+            for weight, bias in new_layers[:-1]:
+                hidden = torch.addmm(bias, hidden, weight.t()).tanh_()
+            head = torch.addmm(new_layers[-1][1], hidden, new_layers[-1][0].t())
+            ratio = torch.exp(log_probability(head, new_log_std, taken) - old_part)
+            surrogate += float(ratio.dot(advantages)) / rows
+            kl += float(divergence(part.head, log_std, head, new_log_std).sum()) / rows
+        expected = fraction * float(scale * x.dot(gradient))
+        if kl <= problem.max_kl and surrogate - start > problem.accept_ratio * expected:
             break
-        fraction *= 0.8
-    return {"ms": 1e3 * (time.perf_counter() - start), "meanKl": float(kl), "tries": tries,
-            "stepNorm": float(fraction * scale * x.norm())}
+        fraction *= problem.backtrack_factor
+    return {"meanKl": kl, "stepNorm": float((candidate - parameters).norm()), "tries": tries}
 
 
 with torch.no_grad():
-    for _ in range(2):
-        update()
-    runs = [update() for _ in range(repeats)]
-print(json.dumps({"peer": "pytorch", "version": torch.__version__, "threads": threads,
-                  "ms": statistics.median(run["ms"] for run in runs),
-                  "meanKl": runs[-1]["meanKl"], "stepNorm": runs[-1]["stepNorm"],
-                  "tries": runs[-1]["tries"]}))
+    problem.measure("pytorch-onednn" if is_onednn else "pytorch", torch.__version__, update,
+                    chunk=chunk)

@@ -1,101 +1,142 @@
-"""sb3-contrib's own TRPO.train() on one rollout of a problem's shape, policy part and critic apart.
+"""sb3-contrib's own TRPO.train() on one rollout of a problem's shape, policy part and critic part.
 
-    python sb3_trpo.py PROBLEM_FOLDER THREADS REPEATS
+    python sb3_trpo.py FOLDER THREADS REPEATS SECONDS [critic=EPOCHS]
 
-The rollout buffer is filled with the problem's numbers and the policy with its parameters; the
-critic's epochs are timed by a second run without them (n_critic_updates 0). Prints one JSON object.
+See problem.py. The rollout buffer is filled with the problem's numbers, the policy with its
+parameters and, where the folder has valueParameters.f32, the critic with them; its targets are returns.f32. The parts are
+told apart by the moment train() asks the buffer for its first minibatch. "ms" is the policy part.
 """
-import json
-import os
-import statistics
-import sys
-import time
+import problem
 
-folder, threads, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 try:
     import gymnasium
     import numpy
+    import sb3_contrib
     import torch
-    from sb3_contrib import TRPO
     from stable_baselines3.common.logger import configure
 except ImportError as error:
-    print(json.dumps({"peer": "sb3-contrib", "absent": str(error)}))
-    sys.exit(0)
+    problem.leave_absent("sb3-contrib", error)
 
-torch.set_num_threads(threads)
-problem = json.load(open(os.path.join(folder, "problem.json")))
-rows, size, action_size = problem["rows"], problem["observationSize"], problem["actionSize"]
+import os
+import time
 
-
-def read(name):
-    return numpy.fromfile(os.path.join(folder, name + ".f32"), dtype=numpy.float32)
+torch.set_num_threads(problem.threads)
+critic_epochs = int(dict(option.split("=") for option in problem.options).get("critic", 0))
+rows, sizes = problem.rows, problem.sizes
+# sb3-contrib averages a Gaussian's KL over the numbers of an action: this is the same joint bound.
+terms = 1 if problem.is_categorical else sizes[-1]
 
 
 class Shape(gymnasium.Env):
     """Only its spaces are used."""
-    observation_space = gymnasium.spaces.Box(-numpy.inf, numpy.inf, (size,), numpy.float32)
-    action_space = gymnasium.spaces.Box(-10, 10, (action_size,), numpy.float32)
+    observation_space = gymnasium.spaces.Box(-numpy.inf, numpy.inf, (sizes[0],), numpy.float32)
+    action_space = (gymnasium.spaces.Discrete(sizes[-1]) if problem.is_categorical
+                    else gymnasium.spaces.Box(-10, 10, (sizes[-1],), numpy.float32))
 
     def reset(self, seed=None, options=None):
-        return numpy.zeros(size, numpy.float32), {}
+        return numpy.zeros(sizes[0], numpy.float32), {}
 
     def step(self, action):
-        return numpy.zeros(size, numpy.float32), 0.0, False, False, {}
+        return numpy.zeros(sizes[0], numpy.float32), 0.0, False, False, {}
 
 
-def timed(critic_updates):
-    model = TRPO("MlpPolicy", Shape(), n_steps=rows, batch_size=128, device="cpu",
-                 n_critic_updates=critic_updates, cg_max_steps=problem["cgIterations"],
-                 # sb3-contrib averages KL over action dimensions: this is the same joint bound.
-                 target_kl=problem["maxKl"] / action_size,
-                 cg_damping=problem["damping"] / action_size,
-                 policy_kwargs={"net_arch": {"pi": problem["hidden"], "vf": problem["hidden"]}})
-    model.set_logger(configure(None, []))
-    flat = read("parameters")
-    policy = model.policy
-    network = [layer for layer in policy.mlp_extractor.policy_net if hasattr(layer, "weight")]
+hidden = problem.description["hidden"]
+model = sb3_contrib.TRPO(
+    "MlpPolicy", Shape(), n_steps=rows, batch_size=128, device="cpu", seed=1,
+    n_critic_updates=critic_epochs, learning_rate=1e-3, cg_max_steps=problem.iterations,
+    target_kl=problem.max_kl / terms, cg_damping=problem.damping / terms,
+    policy_kwargs={"net_arch": {"pi": hidden, "vf": hidden}})
+model.set_logger(configure(None, []))
+policy, buffer = model.policy, model.rollout_buffer
 
-    def load():
-        offset = 0
-        with torch.no_grad():
-            for layer in [*network, policy.action_net]:
-                for tensor in (layer.weight, layer.bias):
-                    count = tensor.numel()
-                    tensor.copy_(torch.from_numpy(flat[offset:offset + count]).view(tensor.shape))
-                    offset += count
-            policy.log_std.copy_(torch.from_numpy(flat[offset:]))
 
-    load()
-    buffer = model.rollout_buffer
-    observations = read("observations").reshape(rows, 1, size)
-    actions = read("actions").reshape(rows, 1, action_size)
+def linear_layers(*modules):
+    return [layer for module in modules for layer in module.modules()
+            if isinstance(layer, torch.nn.Linear)]
+
+
+actor = linear_layers(policy.mlp_extractor.policy_net, policy.action_net)
+critic = linear_layers(policy.mlp_extractor.value_net, policy.value_net)
+has_critic = os.path.exists(os.path.join(problem.folder, "valueParameters.f32"))
+
+
+def load(layers, flat):
+    """Copies a flat vector into layers; returns what is left of it."""
+    flat, offset = torch.from_numpy(flat), 0
+    for layer in layers:
+        for tensor in (layer.weight, layer.bias):
+            tensor.copy_(flat[offset:offset + tensor.numel()].view(tensor.shape))
+            offset += tensor.numel()
+    return flat[offset:]
+
+
+def restart():
+    """Everything as it was before the first update."""
+    policy.optimizer.state.clear()
     with torch.no_grad():
-        _, log_probabilities, _ = policy.evaluate_actions(
-            torch.from_numpy(observations[:, 0]), torch.from_numpy(actions[:, 0]))
-
-    def fill():
-        load()
-        buffer.reset()
-        buffer.observations[:] = observations
-        buffer.actions[:] = actions
-        buffer.advantages[:] = read("advantages").reshape(rows, 1)
-        buffer.log_probs[:] = log_probabilities.numpy().reshape(rows, 1)
-        buffer.pos, buffer.full = rows, True
-
-    times = []
-    for repeat in range(repeats + 1):
-        fill()
-        start = time.perf_counter()
-        model.train()
-        if repeat:
-            times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times)
+        log_std = load(actor, problem.parameters)
+        if not problem.is_categorical:
+            policy.log_std.copy_(log_std)
+        if has_critic:
+            load(critic, problem.read("valueParameters"))
+    buffer.reset()
+    buffer.observations[:] = problem.observations.reshape(rows, 1, -1)
+    buffer.actions[:] = problem.actions.reshape(rows, 1, -1)
+    buffer.advantages[:] = problem.advantages.reshape(rows, 1)
+    buffer.log_probs[:] = log_probabilities.reshape(rows, 1)
+    buffer.returns[:] = returns.reshape(rows, 1)
+    buffer.pos, buffer.full = rows, True
 
 
-policy_ms = timed(0)
-whole_ms = timed(10)
-import sb3_contrib
+def flat_actor():
+    tensors = [tensor for layer in actor for tensor in (layer.weight, layer.bias)]
+    if not problem.is_categorical:
+        tensors.append(policy.log_std)
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
 
-print(json.dumps({"peer": "sb3-contrib", "version": sb3_contrib.__version__, "threads": threads,
-                  "ms": policy_ms, "criticMs": whole_ms - policy_ms}))
+
+def mean_squared_error():
+    with torch.no_grad():
+        values = policy.predict_values(torch.from_numpy(problem.observations)).numpy()
+    return float(((values.ravel() - returns) ** 2).mean())
+
+
+returns = problem.read("returns") if has_critic else numpy.zeros(rows, numpy.float32)
+log_probabilities = numpy.zeros(rows, numpy.float32)
+restart()
+with torch.no_grad():
+    log_probabilities = policy.evaluate_actions(
+        torch.from_numpy(problem.observations),
+        torch.from_numpy(problem.actions))[1].numpy()
+
+original_get, asked = buffer.get, []
+
+
+def get(batch_size=None):
+    if batch_size is not None and not asked:
+        asked.append(time.perf_counter())
+    return original_get(batch_size)
+
+
+buffer.get = get
+
+
+def update():
+    restart()
+    asked.clear()
+    begin = time.perf_counter()
+    model.train()
+    end = time.perf_counter()
+    middle = asked[0] if asked else end
+    kl = model.logger.name_to_value["train/kl_divergence_loss"]
+    result = {
+        "ms": 1e3 * (middle - begin), "meanKl": terms * float(kl),
+        "stepNorm": float(numpy.linalg.norm(flat_actor().numpy() - problem.parameters)),
+    }
+    if critic_epochs > 0:
+        result["criticMs"] = 1e3 * (end - middle)
+        result["lossAfter"] = mean_squared_error() / 2
+    return result
+
+
+problem.measure("sb3-contrib", sb3_contrib.__version__, update)
