@@ -22,6 +22,7 @@ const network = {
 };
 export const gaussian: NativePolicyConfig = {
   ...network,
+  memoryBudget: 2 ** 30,
   distribution: 'gaussian',
   actionCounts: [2],
   initialLogStd: 0,

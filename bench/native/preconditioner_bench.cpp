@@ -2,8 +2,8 @@
 //
 //   build-cmake/preconditioner_bench [--backend cpu-avx512] [--threads 1] [--stride 1] [CASE ...]
 //
-// Cases: S2k (17-64-64-6), M2k (376-256-256-17), L10k (376-1024-1024-17); all tanh, Gaussian. Times are
-// the least of some repetitions, in turns.
+// Cases: S2k (17-64-64-6), M2k (376-256-256-17), L10k (376-1024-1024-17); all tanh, Gaussian. Times
+// are the least of some repetitions, in turns.
 
 #include <algorithm>
 #include <chrono>
@@ -82,14 +82,16 @@ void measure(const std::string& name, const Backend& backend, unsigned threads, 
     product.time([&] { problem->fisherProduct(vector, result); });
     factorsTime.time([&] { factors = problem->kroneckerFactors(sampling); });
     std::unique_ptr<KroneckerPreconditioner> preconditioner;
-    decomposition.time(
-        [&] { preconditioner = std::make_unique<KroneckerPreconditioner>(model, factors, threads); });
+    decomposition.time([&] {
+      preconditioner = std::make_unique<KroneckerPreconditioner>(model, factors, threads);
+    });
     application.time([&] { preconditioner->apply(0.1, vector, result); });
   }
-  std::printf("%-5s %-12s threads %u  product %9.3f  factors (every %zu. row) %9.3f  eigenvectors %9.3f  "
-              "application %9.3f ms\n",
-              name.c_str(), backend.name().c_str(), threads, product.milliseconds(), stride,
-              factorsTime.milliseconds(), decomposition.milliseconds(), application.milliseconds());
+  std::printf(
+      "%-5s %-12s threads %u  product %9.3f  factors (every %zu. row) %9.3f  eigenvectors %9.3f  "
+      "application %9.3f ms\n",
+      name.c_str(), backend.name().c_str(), threads, product.milliseconds(), stride,
+      factorsTime.milliseconds(), decomposition.milliseconds(), application.milliseconds());
   std::fflush(stdout);
 }
 

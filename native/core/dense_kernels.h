@@ -39,9 +39,10 @@ struct RotationSweep {
   const double* s;
 };
 
-// Dense linear algebra in double for matrices of some ten to a thousand rows, compiled once for
-// each instruction set. Every element is the same chain of separate multiplications and additions
-// in all of them (no fused multiply-add), so the choice changes no bit.
+// Dense linear algebra in double for matrices of some ten to a thousand rows, and the vectors of
+// conjugate gradients, compiled once for each instruction set. Every element is the same chain of
+// separate multiplications and additions in all of them (no fused multiply-add), so the choice
+// changes no bit.
 struct DenseKernels {
   void (*multiply)(const DenseProduct& product);
   // Householder's reduction Q'A Q = T of a symmetric matrix (Golub and Van Loan 2013,
@@ -54,6 +55,10 @@ struct DenseKernels {
   // The sweeps one after another on `rows`, `stride` numbers apart, of which `columns` are rotated.
   void (*rotate)(const RotationSweep* sweeps, size_t count, size_t columns, double* rows,
                  size_t stride);
+  // sum_i a[i] b[i] in eight interleaved partial sums, which are combined pairwise.
+  double (*dot)(size_t count, const double* a, const double* b);
+  // y = a x + b y
+  void (*axpby)(size_t count, double a, const double* x, double b, double* y);
 };
 
 // Those of the fastest instruction set that this machine has.

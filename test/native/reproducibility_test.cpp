@@ -84,7 +84,7 @@ const bool kSoakAdded = addForEachBackend(
     "random problems: threads and memory budgets change no bit", [](const Backend& backend) {
       constexpr unsigned kThreads[] = {2, 3, 8, 64};
       // Nothing held, some tiles, all of them.
-      constexpr size_t kBudgets[] = {0, 100'000, 400'000, Resources::kDefaultMemoryBudget};
+      constexpr size_t kBudgets[] = {0, 300'000, 800'000, Resources::kDefaultMemoryBudget};
       const int problems = backend.precision() == "float64" ? kProblems / 20 : kProblems;
       Random random(2026);
       for (int i = 0; i < problems; i++) {

@@ -11,9 +11,9 @@
 // which knows its own tolerance.
 namespace trustregion::test {
 
-// Errors of the activations in units of u = 2^-24, from the bounds in ulp that activations.inl states
-// (one ulp is at most 2 u): tanh 2.5 ulp; the sigmoid of SiLU an exponential within 1.5 ulp, an
-// addition and a division.
+// Errors of the activations in units of u = 2^-24, from the bounds in ulp that activations.inl
+// states (one ulp is at most 2 u): tanh 2.5 ulp; the sigmoid of SiLU an exponential within 1.5 ulp,
+// an addition and a division.
 constexpr double kTanhRoundoffs = 5;
 constexpr double kSigmoidRoundoffs = 5;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cpu/problem_memory.h"
 #include "core/cpu/rounding_error.h"
 #include "core/thread_pool.h"
 
@@ -87,12 +88,9 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
 void CpuProblem::holdActivations(size_t memoryBudget) {
   const auto& layers = model_.network.layers();
   const size_t hiddenLayers = layers.size() - 1;
-  size_t hiddenFloats = 0;  // of a row
-  for (size_t l = 0; l < hiddenLayers; l++) hiddenFloats += hiddenWidth(layers[l].outputs);
-  if (mlp_.storesDerivative()) hiddenFloats *= 2;
-  const size_t needed = 0;
+  const size_t needed = problemBytes(model_, mlp_, rows_, 0, threads_);
   const size_t left = memoryBudget > needed ? memoryBudget - needed : 0;
-  const size_t tileBytes = sizeof(float) * tileRows_ * std::max<size_t>(hiddenFloats, 1);
+  const size_t tileBytes = sizeof(float) * tileRows_ * std::max<size_t>(hiddenFloats(mlp_), 1);
   heldRows_ = std::min(rows_, left / tileBytes * tileRows_);
 
   inputs_.emplace_back(rows_ * mlp_.inputWidth());

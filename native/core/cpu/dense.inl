@@ -57,11 +57,12 @@ inline void runDenseBlocks(const DenseProduct& product, size_t column = 0) {
 
 void multiplyDense(const DenseProduct& product) { runDenseBlocks<kMaxVectors>(product); }
 
-// Over whole vectors; eight sums in every instruction set.
-inline double dotDense(size_t count, const double* a, const double* b) {
+// Eight sums in every instruction set.
+double dotDense(size_t count, const double* a, const double* b) {
   constexpr size_t kVectors = kDenseAlignment / kDoubles;
   Doubles sums[kVectors] = {};
-  for (size_t i = 0; i < count; i += kDenseAlignment) {
+  size_t i = 0;
+  for (; i + kDenseAlignment <= count; i += kDenseAlignment) {
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; v++) {
       sums[v] += loadDoubles(a + i + v * kDoubles) * loadDoubles(b + i + v * kDoubles);
@@ -69,7 +70,16 @@ inline double dotDense(size_t count, const double* a, const double* b) {
   }
   double s[kDenseAlignment];
   for (size_t v = 0; v < kVectors; v++) storeDoubles(s + v * kDoubles, sums[v]);
+  for (; i < count; i++) s[i % kDenseAlignment] += a[i] * b[i];
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+void axpbyDense(size_t count, double a, const double* x, double b, double* y) {
+  size_t i = 0;
+  for (; i + kDoubles <= count; i += kDoubles) {
+    storeDoubles(y + i, a * loadDoubles(x + i) + b * loadDoubles(y + i));
+  }
+  for (; i < count; i++) y[i] = a * x[i] + b * y[i];
 }
 
 template <size_t kVectors>
@@ -203,4 +213,4 @@ void rotate(const RotationSweep* sweeps, size_t count, size_t columns, double* r
   }
 }
 
-const DenseKernels kDenseKernels = {multiplyDense, tridiagonalize, rotate};
+const DenseKernels kDenseKernels = {multiplyDense, tridiagonalize, rotate, dotDense, axpbyDense};

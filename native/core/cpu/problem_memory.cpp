@@ -1,0 +1,42 @@
+#include "core/cpu/problem_memory.h"
+
+#include <algorithm>
+
+#include "core/cpu/cpu_problem.h"
+
+namespace trustregion::cpu {
+
+size_t hiddenFloats(const CpuMlp& mlp) {
+  const auto& layers = mlp.layout().layers();
+  size_t floats = 0;
+  for (size_t l = 0; l + 1 < layers.size(); l++) floats += hiddenWidth(layers[l].outputs);
+  return mlp.storesDerivative() ? 2 * floats : floats;
+}
+
+size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, size_t heldRows,
+                    unsigned threads) {
+  constexpr size_t kFloat = sizeof(float);
+  constexpr size_t kDouble = sizeof(double);
+  const Distribution& distribution = model.distribution;
+  const bool isGaussian = distribution.kind() == DistributionKind::gaussian;
+  // Observations, heads, metric; actions, advantages, log-probabilities.
+  const size_t row =
+      kFloat * (mlp.inputWidth() + distribution.headSize() + (isGaussian ? 0 : mlp.outputWidth())) +
+      kDouble * (distribution.actionSize() + 2);
+
+  const size_t tileRows = mlp.tileRows(rows);
+  const size_t tiles = (rows + tileRows - 1) / tileRows;
+  const size_t workers = std::min<size_t>(threads, tiles);
+  const size_t recomputed = heldRows < rows ? hiddenFloats(mlp) : 0;
+  const size_t scratch =
+      kFloat * tileRows *
+      ((mlp.storesDerivative() ? 5 : 4) * mlp.widestLayer() + 2 * mlp.outputWidth() + recomputed);
+
+  const size_t parameters = model.parameterCount();
+  const size_t blocks = blockCount(rows, tiles, parameters);
+  // theta, and its two packed orders; a direction and a candidate are packed when they come.
+  const size_t vectors = kDouble * parameters * (1 + blocks) + 4 * kFloat * parameters;
+  return rows * row + heldRows * kFloat * hiddenFloats(mlp) + workers * scratch + vectors;
+}
+
+}  // namespace trustregion::cpu
