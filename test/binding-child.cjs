@@ -59,6 +59,7 @@ function makePolicy(hidden = [32]) {
     initialLogStd: 0,
     outputGain: 0.01,
     observationClip: 10,
+    memoryBudget: 2 ** 30,
   });
 }
 

@@ -80,9 +80,12 @@ test.each(spaces.map((actions) => [actions.kind, actions] as const))(
 
 test('a policy may be loaded for another backend', () => {
   const policy = usedPolicy('reference');
-  const twin = Policy.fromBytes(policy.toBytes(), { backend: 'cpu', threads: 1 });
+  const machine = { backend: 'cpu', threads: 1, memoryBudget: 1e6 };
+  const twin = Policy.fromBytes(policy.toBytes(), machine);
   expect(twin.precision).toBe('float32');
   expect(twin.threads).toBe(1);
+  expect(twin.options.memoryBudget).toBe(1e6);
+  expect(Policy.fromBytes(twin.toBytes()).options.memoryBudget).toBeUndefined();
   expect(bitsOf(twin.getParameters())).toBe(bitsOf(policy.getParameters()));
 });
 

@@ -221,10 +221,16 @@ describe('invariants of the reference backend', () => {
 });
 
 test.each(spaces.map((actions) => [actions.kind, actions] as const))(
-  'one and two threads give the same bits (%s)',
+  'threads and memory budget change no bit (%s)',
   (_kind, actions) => {
-    const results = [1, 2].map((threads) => {
-      const policy = smallPolicy(actions, { threads, hidden: [17, 16] });
+    const machines = [
+      { threads: 1 },
+      { threads: 2 },
+      { threads: 1, memoryBudget: 0 },
+      { threads: 2, memoryBudget: 400_000 },
+    ];
+    const results = machines.map((machine) => {
+      const policy = smallPolicy(actions, { ...machine, hidden: [17, 16] });
       const batch = makeBatch(policy, 1000);
       const vector = numbers(policy.parameterCount, 2);
       const product = policy.fisherVectorProduct(batch.observations, vector);
@@ -238,7 +244,7 @@ test.each(spaces.map((actions) => [actions.kind, actions] as const))(
         bitsOf(Float64Array.of(surrogate, meanKl)),
       ];
     });
-    expect(results[1]).toEqual(results[0]);
+    for (const result of results) expect(result).toEqual(results[0]);
   },
 );
 

@@ -128,6 +128,12 @@ test.each<[string, () => unknown, ErrorCode, string]>([
     'threads must be an integer from 1 to 64, got 65',
   ],
   [
+    'memoryBudget',
+    makePolicy({ memoryBudget: -1 }),
+    'ERR_OUT_OF_RANGE',
+    'memoryBudget must be an integer from 0 to 9007199254740991, got -1',
+  ],
+  [
     'observationClip',
     makePolicy({ observationClip: 0 }),
     'ERR_OUT_OF_RANGE',
