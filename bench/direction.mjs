@@ -209,7 +209,7 @@ await runMain(() => {
     efficiency: { type: 'string', default: '0.95' },
     damping: { type: 'string', default: '0.1' },
     preconditioner: { type: 'string', default: 'kronecker' },
-    'preconditioner-fraction': { type: 'string', default: '1' },
+    'preconditioner-fraction': { type: 'string', default: '0.0625' },
     'fisher-fraction': { type: 'string', default: '1' },
     products: { type: 'string', default: '0' },
     tune: { type: 'boolean', default: false },
