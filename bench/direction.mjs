@@ -2,7 +2,7 @@
 // JAX with plain conjugate gradients, each with the fewest products that reach it.
 //
 //   npm run bench:direction -- [--rollout halfcheetah-200] [--file PATH] [--efficiency 0.95]
-//       [--damping 0.1] [--preconditioner kronecker] [--preconditioner-fraction 1]
+//       [--damping 0.1] [--preconditioner kronecker] [--preconditioner-fraction 0.0625]
 //       [--fisher-fraction 1] [--products 0] [--tune] [--threads 1] [--rounds 5] [--repeats 20]
 //       [--seconds 2] [--python python3] [--backend cpu-avx2] [--json]
 //

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "cases.h"
 #include "core/advantages.h"
 #include "core/random.h"
 #include "core/rollout_copy.h"
@@ -159,23 +160,11 @@ void measure(const std::string& name, const std::string& backend, unsigned threa
 
 int main(int count, char** arguments) {
   using namespace trustregion;  // NOLINT(google-build-using-namespace): a program's main
-  std::string backend;
-  unsigned threads = 1;
-  int rounds = 7;
-  std::vector<std::string> names;
-  for (int i = 1; i < count; i++) {
-    const std::string argument = arguments[i];
-    const bool hasValue = i + 1 < count;
-    if (argument == "--backend" && hasValue) {
-      backend = arguments[++i];
-    } else if (argument == "--threads" && hasValue) {
-      threads = static_cast<unsigned>(std::stoul(arguments[++i]));
-    } else if (argument == "--rounds" && hasValue) {
-      rounds = std::stoi(arguments[++i]);
-    } else {
-      names.push_back(argument);
-    }
-  }
+  std::vector<std::string> names(arguments + 1, arguments + count);
+  const std::string backend = bench::takeOption(names, "--backend", "");
+  const auto threads =
+      static_cast<unsigned>(std::stoul(bench::takeOption(names, "--threads", "1")));
+  const int rounds = std::stoi(bench::takeOption(names, "--rounds", "7"));
   if (names.empty()) names = {"S2k", "S50k"};
   for (const std::string& name : names) bench::measure(name, backend, threads, rounds);
 }

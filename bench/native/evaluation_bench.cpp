@@ -15,6 +15,7 @@
 #include <map>
 #include <string>
 
+#include "cases.h"
 #include "core/backend.h"
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/cpu_mlp.h"
@@ -24,14 +25,14 @@
 namespace trustregion::bench {
 namespace {
 
-struct Case {
+struct Shape {
   size_t rows;
   size_t observationSize;
   std::vector<size_t> hidden;
   Distribution distribution;
 };
 
-const std::map<std::string, Case> kCases = {
+const std::map<std::string, Shape> kCases = {
     {"S2k", {2048, 17, {64, 64}, Distribution::gaussian(6)}},
     {"S50k", {50000, 17, {64, 64}, Distribution::gaussian(6)}},
     {"M2k", {2048, 376, {256, 256}, Distribution::gaussian(17)}},
@@ -49,7 +50,7 @@ const cpu::Kernels& kernelsOf(const std::string& backend) {
 }
 
 struct Batch {
-  Batch(const Case& shape, const Backend& backend)
+  Batch(const Shape& shape, const Backend& backend)
       : model{MlpLayout(shape.observationSize, shape.hidden, shape.distribution.headSize(),
                         Activation::tanh),
               shape.distribution},
@@ -241,23 +242,11 @@ void measure(const std::string& name, const Backend& backend, unsigned threads, 
 
 int main(int count, char** arguments) {
   using namespace trustregion;  // NOLINT(google-build-using-namespace): a program's main
-  std::string backend;
-  unsigned threads = 1;
-  int rounds = 7;
-  std::vector<std::string> names;
-  for (int i = 1; i < count; i++) {
-    const std::string argument = arguments[i];
-    const bool hasValue = i + 1 < count;
-    if (argument == "--backend" && hasValue) {
-      backend = arguments[++i];
-    } else if (argument == "--threads" && hasValue) {
-      threads = static_cast<unsigned>(std::stoul(arguments[++i]));
-    } else if (argument == "--rounds" && hasValue) {
-      rounds = std::stoi(arguments[++i]);
-    } else {
-      names.push_back(argument);
-    }
-  }
+  std::vector<std::string> names(arguments + 1, arguments + count);
+  const std::string backend = bench::takeOption(names, "--backend", "");
+  const auto threads =
+      static_cast<unsigned>(std::stoul(bench::takeOption(names, "--threads", "1")));
+  const int rounds = std::stoi(bench::takeOption(names, "--rounds", "7"));
   if (names.empty()) names = {"S2k", "D2k", "S50k", "M2k"};
   for (const std::string& name : names) bench::measure(name, findBackend(backend), threads, rounds);
 }

@@ -13,6 +13,7 @@
 #include <map>
 #include <string>
 
+#include "cases.h"
 #include "core/backend.h"
 #include "core/kronecker_preconditioner.h"
 #include "core/random.h"
@@ -20,7 +21,7 @@
 namespace trustregion::bench {
 namespace {
 
-struct Case {
+struct Shape {
   size_t rows;
   size_t observationSize;
   std::vector<size_t> hidden;
@@ -28,7 +29,7 @@ struct Case {
   int repetitions;
 };
 
-const std::map<std::string, Case> kCases = {
+const std::map<std::string, Shape> kCases = {
     {"S2k", {2048, 17, {64, 64}, 6, 300}},
     {"M2k", {2048, 376, {256, 256}, 17, 10}},
     {"L10k", {10000, 376, {1024, 1024}, 17, 2}},
@@ -49,7 +50,7 @@ class Least {
 };
 
 void measure(const std::string& name, const Backend& backend, unsigned threads, size_t stride) {
-  const Case& shape = kCases.at(name);
+  const Shape& shape = kCases.at(name);
   const PolicyModel model{
       MlpLayout(shape.observationSize, shape.hidden, shape.actions, Activation::tanh),
       Distribution::gaussian(shape.actions)};
@@ -100,23 +101,11 @@ void measure(const std::string& name, const Backend& backend, unsigned threads, 
 
 int main(int count, char** arguments) {
   using namespace trustregion;  // NOLINT(google-build-using-namespace): a program's main
-  std::string backend;
-  unsigned threads = 1;
-  size_t stride = 1;
-  std::vector<std::string> names;
-  for (int i = 1; i < count; i++) {
-    const std::string argument = arguments[i];
-    const bool hasValue = i + 1 < count;
-    if (argument == "--backend" && hasValue) {
-      backend = arguments[++i];
-    } else if (argument == "--threads" && hasValue) {
-      threads = static_cast<unsigned>(std::stoul(arguments[++i]));
-    } else if (argument == "--stride" && hasValue) {
-      stride = std::stoul(arguments[++i]);
-    } else {
-      names.push_back(argument);
-    }
-  }
+  std::vector<std::string> names(arguments + 1, arguments + count);
+  const std::string backend = bench::takeOption(names, "--backend", "");
+  const auto threads =
+      static_cast<unsigned>(std::stoul(bench::takeOption(names, "--threads", "1")));
+  const size_t stride = std::stoul(bench::takeOption(names, "--stride", "1"));
   if (names.empty()) names = {"S2k", "M2k"};
   for (const std::string& name : names) {
     bench::measure(name, findBackend(backend), threads, stride);

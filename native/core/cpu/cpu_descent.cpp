@@ -7,22 +7,6 @@
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
-namespace {
-
-Derivative derivativeOf(Activation activation) {
-  switch (activation) {
-    case Activation::tanh:
-      return Derivative::tanh;
-    case Activation::relu:
-      return Derivative::relu;
-    case Activation::silu:
-      break;
-  }
-  return Derivative::stored;
-}
-
-}  // namespace
-
 CpuDescent::CpuDescent(const MlpLayout& layout, const Kernels& kernels, const AlignedFloats& inputs,
                        std::span<const float> targets, size_t largest, unsigned threads)
     : layout_(layout),

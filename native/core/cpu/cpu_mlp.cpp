@@ -7,66 +7,6 @@
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
-namespace {
-
-// Calls write(t, j, to) for every element (t, j) of a [inner x columns] matrix, `to` its place in
-// blocks of `blockColumns` columns.
-template <class Write>
-void forEachPacked(size_t inner, size_t columns, size_t blockColumns, AlignedFloats& packed,
-                   Write&& write) {
-  const size_t padded = paddedWidth(columns);
-  packed.resize(inner * padded);  // the padding is written here, once, and stays zero
-  for (size_t first = 0; first < columns; first += blockColumns) {
-    const size_t width = std::min(blockColumns, padded - first);
-    const size_t last = std::min(columns, first + width);
-    float* block = packed.data() + first * inner;
-    write(first, last, width, block);
-  }
-}
-
-// The first `outputs` rows of W [outputs x inputs], transposed: steps are inputs.
-void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
-                 AlignedFloats& packed) {
-  forEachPacked(inputs, outputs, blockColumns, packed,
-                [&](size_t first, size_t last, size_t width, float* block) {
-                  // Squares that keep both sides in cache.
-                  constexpr size_t kSquare = 16;
-                  for (size_t start = first; start < last; start += kSquare) {
-                    const size_t end = std::min(last, start + kSquare);
-                    for (size_t k = 0; k < inputs; k++) {
-                      for (size_t j = start; j < end; j++) {
-                        block[k * width + j - first] = static_cast<float>(weight[j * inputs + k]);
-                      }
-                    }
-                  }
-                });
-}
-
-// W itself: steps are outputs.
-void packWeight(const double* weight, const LayerLayout& layer, size_t blockColumns,
-                AlignedFloats& packed) {
-  forEachPacked(layer.outputs, layer.inputs, blockColumns, packed,
-                [&](size_t first, size_t last, size_t width, float* block) {
-                  for (size_t j = 0; j < layer.outputs; j++) {
-                    for (size_t k = first; k < last; k++) {
-                      block[j * width + k - first] =
-                          static_cast<float>(weight[j * layer.inputs + k]);
-                    }
-                  }
-                });
-}
-
-// Steps t and t + 1 of output j side by side, in lanes 2j and 2j + 1 of a vector for each pair.
-void packPairs(const double* weight, const LayerLayout& layer, size_t lanes, AlignedFloats& to) {
-  to.resize((layer.inputs + 1) / 2 * lanes);
-  for (size_t j = 0; j < layer.outputs; j++) {
-    for (size_t t = 0; t < layer.inputs; t++) {
-      to[t / 2 * lanes + 2 * j + t % 2] = static_cast<float>(weight[j * layer.inputs + t]);
-    }
-  }
-}
-
-}  // namespace
 
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
                     double* to, size_t toRow, size_t toColumn) {
@@ -93,25 +33,10 @@ CpuMlp::CpuMlp(const MlpLayout& layout, const Kernels& kernels)
   const auto vectors = [&](size_t columns) { return (columns + lanes - 1) / lanes; };
   for (const LayerLayout& layer : layout_.layers()) {
     const bool isHead = forms_.size() + 1 == layout_.layers().size();
-    forms_.push_back(!isHead                      ? HeadForm::blocks
-                     : layer.outputs % lanes == 1 ? HeadForm::columnApart
-                     : layer.outputs <= lanes / 2 ? HeadForm::pairs
-                                                  : HeadForm::blocks);
+    forms_.push_back(isHead ? headForm(layer.outputs, lanes) : HeadForm::blocks);
     isTransposed_.push_back(layer.inputs * vectors(layer.outputs) <
                             layer.outputs * vectors(layer.inputs));
   }
-}
-
-Derivative CpuMlp::derivative() const {
-  switch (layout_.activation()) {
-    case Activation::tanh:
-      return Derivative::tanh;
-    case Activation::relu:
-      return Derivative::relu;
-    case Activation::silu:
-      break;
-  }
-  return Derivative::stored;
 }
 
 size_t CpuMlp::tileRows(size_t rows) const {
@@ -127,30 +52,6 @@ TileScratch CpuMlp::makeScratch(size_t tileRows) const {
   return {AlignedFloats(tileRows * widestLayer_), AlignedFloats(tileRows * widestLayer_)};
 }
 
-void CpuMlp::packTransposed(size_t l, std::span<const double> parameters,
-                            PackedLayer& packed) const {
-  const LayerLayout& layer = layout_.layers()[l];
-  const double* weight = parameters.data() + layer.weightOffset;
-  switch (forms_[l]) {
-    case HeadForm::blocks:
-      packColumns(weight, layer.inputs, layer.outputs, kernels_->blockColumns, packed.transposed);
-      return;
-    case HeadForm::pairs:
-      packPairs(weight, layer, kernels_->lanes, packed.transposed);
-      return;
-    case HeadForm::columnApart: {
-      const size_t blocks = layer.outputs - 1;
-      packColumns(weight, layer.inputs, blocks, kernels_->blockColumns, packed.transposed);
-      const size_t column = packed.transposed.size();
-      packed.transposed.resize(column + paddedWidth(layer.inputs));
-      std::transform(weight + blocks * layer.inputs, weight + layer.outputs * layer.inputs,
-                     packed.transposed.begin() + column,
-                     [](double value) { return static_cast<float>(value); });
-      return;
-    }
-  }
-}
-
 void CpuMlp::pack(std::span<const double> parameters, PackFor purpose,
                   std::vector<PackedLayer>& packed, unsigned threads) const {
   const auto& layers = layout_.layers();
@@ -161,17 +62,17 @@ void CpuMlp::pack(std::span<const double> parameters, PackFor purpose,
               [&](size_t task, unsigned) {
                 const size_t l = task / 2;
                 const LayerLayout& layer = layers[l];
+                const double* weight = parameters.data() + layer.weightOffset;
                 PackedLayer& to = packed[l];
                 if (task % 2 == 0) {
-                  packTransposed(l, parameters, to);
+                  packTransposed(weight, layer, forms_[l], *kernels_, to);
                   const double* bias = parameters.data() + layer.biasOffset;
                   to.bias.resize(paddedWidth(layer.outputs));
                   std::transform(bias, bias + layer.outputs, to.bias.begin(),
                                  [](double value) { return static_cast<float>(value); });
                 } else if (purpose == PackFor::forwardAndBackward && l > 0) {
                   // Nobody asks for d / d observation.
-                  packWeight(parameters.data() + layer.weightOffset, layer, kernels_->blockColumns,
-                             to.weight);
+                  packWeight(weight, layer, *kernels_, to);
                 }
               });
 }
@@ -181,7 +82,7 @@ Factors CpuMlp::inputFactors(size_t l, ConstMatrix x, const PackedLayer& packed)
 }
 
 void CpuMlp::setDerivative(size_t l, const TileActivations& tile, Product& product) const {
-  product.derivative = derivative();
+  product.derivative = derivativeOf(layout_.activation());
   product.h = storesDerivative() ? tile.derivative[l] : tile.input[l + 1];
   // The same of the next tile, if it lies behind this one.
   product.next = product.h.data + product.rows * hiddenWidth(layout_.layers()[l].outputs);

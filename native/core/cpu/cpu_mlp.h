@@ -6,6 +6,7 @@
 
 #include "core/cpu/aligned_floats.h"
 #include "core/cpu/kernels.h"
+#include "core/cpu/packing.h"
 #include "core/kronecker_sampling.h"
 #include "core/mlp_layout.h"
 
@@ -35,18 +36,7 @@ PanelMatrix<T> inPanels(T* data, size_t rows, size_t width) {
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
                     double* to, size_t toRow, size_t toColumn);
 
-// Weights in the two orders that the kernels read, in blocks of columns, padded with zeros.
-struct PackedLayer {
-  AlignedFloats transposed;  // [inputs x padded outputs], for forward and tangent; see HeadForm
-  AlignedFloats bias;        // [padded outputs]
-  AlignedFloats weight;      // [outputs x padded inputs], for backward; empty where not needed
-};
-
 enum class PackFor { forward, forwardAndBackward };
-
-// How a head's outputs are packed, so that few lanes are wasted: in pairs where there are few of
-// them; the last one apart where it would have a vector for itself.
-enum class HeadForm { blocks, pairs, columnApart };
 
 // Where one tile's activations lie: layer l reads input[l]. input[0] are the observations,
 // row-major; hidden layers lie in panels. derivative is used by SiLU only.
@@ -148,9 +138,7 @@ class CpuMlp {
   void activate(size_t l, size_t rows, const TileActivations& tile) const;
   // c = bias + X W', for the packed layer W.
   void addProduct(size_t l, Product product) const;
-  void packTransposed(size_t l, std::span<const double> parameters, PackedLayer& packed) const;
   Factors inputFactors(size_t l, ConstMatrix x, const PackedLayer& packed) const;
-  Derivative derivative() const;
   // Multiplies the product by the derivative at the outputs of hidden layer l.
   void setDerivative(size_t l, const TileActivations& tile, Product& product) const;
 

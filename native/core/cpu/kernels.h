@@ -49,6 +49,11 @@ struct Factors {
 // phi (tanh: 1 - h^2, ReLU: h > 0) or from the stored derivative (SiLU).
 enum class Derivative { none, tanh, relu, stored };
 
+constexpr Derivative derivativeOf(Activation activation) {
+  if (activation == Activation::tanh) return Derivative::tanh;
+  return activation == Activation::relu ? Derivative::relu : Derivative::stored;
+}
+
 // c[i][j] = (bias[j] + first + second) derivative[i][j]   for i < rows, j < columns.
 // Columns beyond, up to a whole vector, may be written too. Row and panel strides are multiples of
 // kRowAlignment. Without a bias the sums start at 0.

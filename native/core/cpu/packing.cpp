@@ -1,0 +1,93 @@
+#include "core/cpu/packing.h"
+
+#include <algorithm>
+
+namespace trustregion::cpu {
+namespace {
+
+// Calls write(first, last, width, block) for the columns [first, last) of each block of a
+// [inner x columns] matrix: its rows are `width` apart.
+template <class Write>
+void forEachPacked(size_t inner, size_t columns, size_t blockColumns, AlignedFloats& packed,
+                   Write&& write) {
+  const size_t padded = paddedWidth(columns);
+  packed.resize(inner * padded);  // the padding is written here, once, and stays zero
+  for (size_t first = 0; first < columns; first += blockColumns) {
+    const size_t width = std::min(blockColumns, padded - first);
+    const size_t last = std::min(columns, first + width);
+    float* block = packed.data() + first * inner;
+    write(first, last, width, block);
+  }
+}
+
+// The first `outputs` rows of W [outputs x inputs], transposed: steps are inputs.
+void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                 AlignedFloats& packed) {
+  forEachPacked(inputs, outputs, blockColumns, packed,
+                [&](size_t first, size_t last, size_t width, float* block) {
+                  // Squares that keep both sides in cache.
+                  constexpr size_t kSquare = 16;
+                  for (size_t start = first; start < last; start += kSquare) {
+                    const size_t end = std::min(last, start + kSquare);
+                    for (size_t k = 0; k < inputs; k++) {
+                      for (size_t j = start; j < end; j++) {
+                        block[k * width + j - first] = static_cast<float>(weight[j * inputs + k]);
+                      }
+                    }
+                  }
+                });
+}
+
+// Steps t and t + 1 of output j side by side, in lanes 2j and 2j + 1 of a vector for each pair.
+void packPairs(const double* weight, const LayerLayout& layer, size_t lanes, AlignedFloats& to) {
+  to.resize((layer.inputs + 1) / 2 * lanes);
+  for (size_t j = 0; j < layer.outputs; j++) {
+    for (size_t t = 0; t < layer.inputs; t++) {
+      to[t / 2 * lanes + 2 * j + t % 2] = static_cast<float>(weight[j * layer.inputs + t]);
+    }
+  }
+}
+
+}  // namespace
+
+HeadForm headForm(size_t outputs, size_t lanes) {
+  if (outputs % lanes == 1) return HeadForm::columnApart;
+  return outputs <= lanes / 2 ? HeadForm::pairs : HeadForm::blocks;
+}
+
+void packTransposed(const double* weight, const LayerLayout& layer, HeadForm form,
+                    const Kernels& kernels, PackedLayer& packed) {
+  switch (form) {
+    case HeadForm::blocks:
+      packColumns(weight, layer.inputs, layer.outputs, kernels.blockColumns, packed.transposed);
+      return;
+    case HeadForm::pairs:
+      packPairs(weight, layer, kernels.lanes, packed.transposed);
+      return;
+    case HeadForm::columnApart: {
+      const size_t blocks = layer.outputs - 1;
+      packColumns(weight, layer.inputs, blocks, kernels.blockColumns, packed.transposed);
+      const size_t column = packed.transposed.size();
+      packed.transposed.resize(column + paddedWidth(layer.inputs));
+      std::transform(weight + blocks * layer.inputs, weight + layer.outputs * layer.inputs,
+                     packed.transposed.begin() + column,
+                     [](double value) { return static_cast<float>(value); });
+      return;
+    }
+  }
+}
+
+void packWeight(const double* weight, const LayerLayout& layer, const Kernels& kernels,
+                PackedLayer& packed) {
+  forEachPacked(layer.outputs, layer.inputs, kernels.blockColumns, packed.weight,
+                [&](size_t first, size_t last, size_t width, float* block) {
+                  for (size_t j = 0; j < layer.outputs; j++) {
+                    for (size_t k = first; k < last; k++) {
+                      block[j * width + k - first] =
+                          static_cast<float>(weight[j * layer.inputs + k]);
+                    }
+                  }
+                });
+}
+
+}  // namespace trustregion::cpu

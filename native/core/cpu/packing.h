@@ -1,0 +1,30 @@
+#pragma once
+
+#include "core/cpu/aligned_floats.h"
+#include "core/cpu/kernels.h"
+#include "core/mlp_layout.h"
+
+namespace trustregion::cpu {
+
+// Weights in the two orders that the kernels read, in blocks of columns, padded with zeros.
+struct PackedLayer {
+  AlignedFloats transposed;  // [inputs x padded outputs], for forward and tangent; see HeadForm
+  AlignedFloats bias;        // [padded outputs]
+  AlignedFloats weight;      // [outputs x padded inputs], for backward; empty where not needed
+};
+
+// How a head's outputs are packed, so that few lanes are wasted: in pairs where there are few of
+// them; the last one apart where it would have a vector for itself.
+enum class HeadForm { blocks, pairs, columnApart };
+
+HeadForm headForm(size_t outputs, size_t lanes);
+
+// W' for W [outputs x inputs]: steps are inputs.
+void packTransposed(const double* weight, const LayerLayout& layer, HeadForm form,
+                    const Kernels& kernels, PackedLayer& packed);
+
+// W itself: steps are outputs.
+void packWeight(const double* weight, const LayerLayout& layer, const Kernels& kernels,
+                PackedLayer& packed);
+
+}  // namespace trustregion::cpu
