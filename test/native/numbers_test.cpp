@@ -72,7 +72,7 @@ CASE("NumberSpan::requireFinite names the array and the first bad index") {
     doubles[63] = doubles[99] = bad;
     const char* text = bad != bad ? "NaN" : bad > 0 ? "Infinity" : "-Infinity";
     const std::string sentence = std::string("rewards[63] must be a finite number, got ") + text;
-    CHECK_THROWS(ErrorCode::notFinite, sentence.c_str(),
+    CHECK_THROWS(ErrorCode::notFinite, sentence,
                  NumberSpan(doubles.data(), 100).requireFinite("rewards"));
     std::vector<float> floats(100, 3e38F);
     NumberSpan(floats.data(), 100).requireFinite("rewards");
@@ -100,7 +100,7 @@ void checkFiniteAtEachPlace() {
       const Number before = values[place];
       values[place] = bad[place % bad.size()];
       const std::string message = "values[" + std::to_string(place) + "] must";
-      CHECK_THROWS(ErrorCode::notFinite, message.c_str(),
+      CHECK_THROWS(ErrorCode::notFinite, message,
                    NumberSpan(values.data(), size).requireFinite("values"));
       values[place] = before;
     }
