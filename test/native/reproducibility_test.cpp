@@ -76,8 +76,10 @@ PolicyProblem draw(Random& random, uint64_t seed) {
 
 #ifdef NDEBUG
 constexpr int kProblems = 1000;
-#else
-constexpr int kProblems = 60;  // under sanitizers, which take their time
+constexpr size_t kBudgetStep = 700'000;
+#else  // under sanitizers, which take their time
+constexpr int kProblems = 20;
+constexpr size_t kBudgetStep = 2'800'000;
 #endif
 
 const bool kSoakAdded = addForEachBackend(
@@ -107,7 +109,7 @@ const bool kBudgetsAdded = addForEachBackend(
         const PolicyProblem problem =
             randomProblem(distribution, activation, {1000, 20, {130, 70}}, 5);
         const std::vector<double> expected = answersWith(backend, problem, 1);
-        for (size_t budget = 0; budget < 6'000'000; budget += 700'000) {
+        for (size_t budget = 0; budget < 6'000'000; budget += kBudgetStep) {
           for (const unsigned threads : {1U, 3U}) {
             const Context context("budget ", budget, " threads ", threads);
             CHECK(sameBits(answersWith(backend, problem, {threads, budget}), expected));
