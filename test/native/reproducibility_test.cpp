@@ -77,9 +77,11 @@ PolicyProblem draw(Random& random, uint64_t seed) {
 #ifdef NDEBUG
 constexpr int kProblems = 1000;
 constexpr size_t kBudgetStep = 700'000;
+constexpr size_t kBudgetRows = 1000;
 #else  // under sanitizers, which take their time
-constexpr int kProblems = 20;
+constexpr int kProblems = 10;
 constexpr size_t kBudgetStep = 2'800'000;
+constexpr size_t kBudgetRows = 250;
 #endif
 
 const bool kSoakAdded = addForEachBackend(
@@ -107,7 +109,7 @@ const bool kBudgetsAdded = addForEachBackend(
                                               ? Distribution::gaussian(17)
                                               : Distribution::categorical({5});
         const PolicyProblem problem =
-            randomProblem(distribution, activation, {1000, 20, {130, 70}}, 5);
+            randomProblem(distribution, activation, {kBudgetRows, 20, {130, 70}}, 5);
         const std::vector<double> expected = answersWith(backend, problem, 1);
         for (size_t budget = 0; budget < 6'000'000; budget += kBudgetStep) {
           for (const unsigned threads : {1U, 3U}) {
