@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <exception>
 #include <sstream>
 #include <stdexcept>
 
@@ -113,6 +115,21 @@ std::string takeOption(std::vector<std::string>& arguments, const std::string& n
   std::string value = found[1];
   arguments.erase(found, found + 2);
   return value;
+}
+
+unsigned takeThreads(std::vector<std::string>& arguments) {
+  return static_cast<unsigned>(std::stoul(takeOption(arguments, "--threads", "1")));
+}
+
+int runProgram(int count, char** arguments,
+               const std::function<void(std::vector<std::string>)>& run) {
+  try {
+    run({arguments + 1, arguments + count});
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
 }
 
 }  // namespace trustregion::bench

@@ -55,5 +55,10 @@ double medianOf(std::vector<double> values);
 // What "--name value" says, or `otherwise`; the rest stays in `arguments`.
 std::string takeOption(std::vector<std::string>& arguments, const std::string& name,
                        const std::string& otherwise);
+unsigned takeThreads(std::vector<std::string>& arguments);
+
+// A program's main: what `run` throws is printed, and the exit status is 2.
+int runProgram(int count, char** arguments,
+               const std::function<void(std::vector<std::string>)>& run);
 
 }  // namespace trustregion::bench

@@ -3,7 +3,6 @@
 //   build-cmake/peak_bench [--backend cpu-avx512] [--threads 1]
 
 #include <cstdio>
-#include <exception>
 
 #include "cases.h"
 #include "core/backend.h"
@@ -14,7 +13,7 @@ namespace {
 
 void run(std::vector<std::string> arguments) {
   const std::string backend = findBackend(takeOption(arguments, "--backend", "")).name();
-  const auto threads = static_cast<unsigned>(std::stoul(takeOption(arguments, "--threads", "1")));
+  const unsigned threads = takeThreads(arguments);
   std::printf(R"({"peer": "peak", "backend": "%s", "threads": %u, "flops": %.6g})"
               "\n",
               backend.c_str(), threads, peakFlops(backend, threads));
@@ -24,10 +23,5 @@ void run(std::vector<std::string> arguments) {
 }  // namespace trustregion::bench
 
 int main(int count, char** arguments) {
-  try {
-    trustregion::bench::run({arguments + 1, arguments + count});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return trustregion::bench::runProgram(count, arguments, trustregion::bench::run);
 }

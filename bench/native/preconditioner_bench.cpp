@@ -96,18 +96,17 @@ void measure(const std::string& name, const Backend& backend, unsigned threads, 
   std::fflush(stdout);
 }
 
+void run(std::vector<std::string> names) {
+  const std::string backend = takeOption(names, "--backend", "");
+  const unsigned threads = takeThreads(names);
+  const size_t stride = std::stoul(takeOption(names, "--stride", "1"));
+  if (names.empty()) names = {"S2k", "M2k"};
+  for (const std::string& name : names) measure(name, findBackend(backend), threads, stride);
+}
+
 }  // namespace
 }  // namespace trustregion::bench
 
 int main(int count, char** arguments) {
-  using namespace trustregion;  // NOLINT(google-build-using-namespace): a program's main
-  std::vector<std::string> names(arguments + 1, arguments + count);
-  const std::string backend = bench::takeOption(names, "--backend", "");
-  const auto threads =
-      static_cast<unsigned>(std::stoul(bench::takeOption(names, "--threads", "1")));
-  const size_t stride = std::stoul(bench::takeOption(names, "--stride", "1"));
-  if (names.empty()) names = {"S2k", "M2k"};
-  for (const std::string& name : names) {
-    bench::measure(name, findBackend(backend), threads, stride);
-  }
+  return trustregion::bench::runProgram(count, arguments, trustregion::bench::run);
 }

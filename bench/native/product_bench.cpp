@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 
 #include "cases.h"
 #include "core/random.h"
@@ -63,7 +62,7 @@ void measure(const Case& shape, const std::string& backend, unsigned threads, in
 
 void run(std::vector<std::string> arguments) {
   const std::string backend = takeOption(arguments, "--backend", "");
-  const auto threads = static_cast<unsigned>(std::stoul(takeOption(arguments, "--threads", "1")));
+  const unsigned threads = takeThreads(arguments);
   const int rounds = std::stoi(takeOption(arguments, "--rounds", "7"));
   const auto json = std::find(arguments.begin(), arguments.end(), "--json");
   const bool isJson = json != arguments.end();
@@ -78,10 +77,5 @@ void run(std::vector<std::string> arguments) {
 }  // namespace trustregion::bench
 
 int main(int count, char** arguments) {
-  try {
-    trustregion::bench::run({arguments + 1, arguments + count});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return trustregion::bench::runProgram(count, arguments, trustregion::bench::run);
 }

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <optional>
 
 #include "cases.h"
@@ -201,7 +200,7 @@ void measure(const Case& shape, const std::string& backend, unsigned threads, in
 
 void run(std::vector<std::string> arguments) {
   const std::string backend = takeOption(arguments, "--backend", "");
-  const auto threads = static_cast<unsigned>(std::stoul(takeOption(arguments, "--threads", "1")));
+  const unsigned threads = takeThreads(arguments);
   const int rounds = std::stoi(takeOption(arguments, "--rounds", "7"));
   const int repeats = std::stoi(takeOption(arguments, "--repeats", "0"));
   if (arguments.empty()) arguments = {"S2k", "D2k", "S50k", "M2k"};
@@ -214,10 +213,5 @@ void run(std::vector<std::string> arguments) {
 }  // namespace trustregion::bench
 
 int main(int count, char** arguments) {
-  try {
-    trustregion::bench::run({arguments + 1, arguments + count});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  return trustregion::bench::runProgram(count, arguments, trustregion::bench::run);
 }
