@@ -76,10 +76,12 @@ PolicyProblem draw(Random& random, uint64_t seed) {
 
 #ifdef NDEBUG
 constexpr int kProblems = 1000;
+constexpr int kReferenceProblems = 50;
 constexpr size_t kBudgetStep = 700'000;
 constexpr size_t kBudgetRows = 1000;
 #else  // under sanitizers, which take their time
 constexpr int kProblems = 10;
+constexpr int kReferenceProblems = 5;
 constexpr size_t kBudgetStep = 2'800'000;
 constexpr size_t kBudgetRows = 250;
 #endif
@@ -89,7 +91,7 @@ const bool kSoakAdded = addForEachBackend(
       constexpr unsigned kThreads[] = {2, 3, 8, 64};
       // Nothing held, some tiles, all of them.
       constexpr size_t kBudgets[] = {0, 300'000, 800'000, Resources::kDefaultMemoryBudget};
-      const int problems = backend.precision() == "float64" ? kProblems / 20 : kProblems;
+      const int problems = backend.precision() == "float64" ? kReferenceProblems : kProblems;
       Random random(2026);
       for (int i = 0; i < problems; i++) {
         const PolicyProblem problem = draw(random, static_cast<uint64_t>(i));
