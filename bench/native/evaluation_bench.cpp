@@ -151,8 +151,8 @@ class Passes {
   struct Worker {
     cpu::TileScratch scratch;
     cpu::TileActivations activations;
-    cpu::AlignedFloats head;
-    cpu::AlignedDoubles sum;
+    AlignedFloats head;
+    AlignedDoubles sum;
   };
 
   template <class Task>
@@ -179,8 +179,8 @@ class Passes {
   size_t tileRows_;
   unsigned threads_;
   std::vector<cpu::PackedLayer> packed_;
-  cpu::AlignedFloats observations_;
-  std::vector<cpu::AlignedFloats> hidden_;
+  AlignedFloats observations_;
+  std::vector<AlignedFloats> hidden_;
   std::vector<Worker> workers_;
 };
 

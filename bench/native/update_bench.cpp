@@ -45,6 +45,8 @@ class TimedProblem : public Problem {
 
   size_t parameterCount() const override { return problem_.parameterCount(); }
   size_t rows() const override { return problem_.rows(); }
+  unsigned threads() const override { return problem_.threads(); }
+  double orthogonalityTolerance() const override { return problem_.orthogonalityTolerance(); }
   void surrogateGradient(std::span<double> gradient) override {
     phases_.gradient += secondsOf([&] { problem_.surrogateGradient(gradient); });
   }

@@ -63,13 +63,14 @@ ConjugateGradientSummary Problem::solve(std::span<const double> b, const FisherS
                                         const ConjugateGradientOptions& options,
                                         std::span<double> x, std::span<double> residual,
                                         const LinearOperator& preconditioner) {
-  const LinearOperator dampedFisher = [&](std::span<const double> v, std::span<double> product) {
+  const LinearOperator fisher = [&](std::span<const double> v, std::span<double> product) {
     estimatedFisherProduct(system.estimator, v, product);
-    axpby(system.damping, v, 1, product, threads());
   };
   ConjugateGradientOptions forProblem = options;
+  forProblem.shift = system.damping;
   forProblem.threads = threads();
-  return conjugateGradient(dampedFisher, b, x, forProblem, residual, preconditioner);
+  forProblem.orthogonalityTolerance = orthogonalityTolerance();
+  return conjugateGradient(fisher, b, x, forProblem, residual, preconditioner);
 }
 
 const std::vector<const Backend*>& allBackends() {

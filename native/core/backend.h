@@ -124,6 +124,9 @@ class Problem {
   virtual size_t rows() const = 0;
   // How many threads of the process-wide pool may work on it, and on the solver's vectors.
   virtual unsigned threads() const { return 1; }
+  // How far from orthogonal the residuals of a solve may become: what the rounding of its products
+  // makes worth the while (ConjugateGradientOptions::orthogonalityTolerance).
+  virtual double orthogonalityTolerance() const { return 0; }
 
   // g = gradient of the surrogate at theta = mean of A grad log pi(a|s)
   virtual void surrogateGradient(std::span<double> gradient) = 0;

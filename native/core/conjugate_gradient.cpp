@@ -5,6 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "core/aligned_memory.h"
+#include "core/dense_kernels.h"
 #include "core/residual_basis.h"
 #include "core/vector_operations.h"
 
@@ -47,16 +49,25 @@ ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> 
   using Stop = ConjugateGradientStop;
   const size_t size = b.size();
   const unsigned threads = options.threads;
-  const std::vector<double> rightHandSide(b.begin(), b.end());  // x may be the caller's b
+  // All vectors in one piece of memory, which comes in huge pages if it is large.
+  const size_t stride = denseStride(size);
+  AlignedDoubles memory((preconditioner ? 5 : 4) * stride);
+  const auto vectorAt = [&](size_t index) {
+    return std::span<double>(memory.data() + index * stride, size);
+  };
+  std::span<double> r = vectorAt(0);
+  const std::span<double> p = vectorAt(1);
+  std::span<double> q = vectorAt(2);                    // (A + shift I) p
+  const std::span<double> rightHandSide = vectorAt(3);  // x may be the caller's b
+  const std::span<double> z = preconditioner ? vectorAt(4) : std::span<double>();
+  std::copy(b.begin(), b.end(), rightHandSide.begin());
   b = rightHandSide;
-  std::vector<double> r = rightHandSide;  // x = 0, so r = b
-  std::vector<double> p(size);
-  std::vector<double> q(size);  // A p
-  std::vector<double> z(preconditioner ? size : 0);
+  std::copy(b.begin(), b.end(), r.begin());  // x = 0, so r = b
   std::fill(x.begin(), x.end(), 0.0);
 
   ConjugateGradientSummary summary;
-  const double rightHandSideNorm = norm(b, threads);
+  const double squaredRightHandSide = dot(b, b, threads);
+  const double rightHandSideNorm = std::sqrt(squaredRightHandSide);
 
   const auto finish = [&](Stop stop) {
     summary.stop = stop;
@@ -67,44 +78,65 @@ ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> 
     if (!residual.empty()) std::copy(r.begin(), r.end(), residual.begin());
     return summary;
   };
-  // z = M^-1 r; returns r'z.
-  const auto precondition = [&]() {
-    if (!preconditioner) return dot(r, r, threads);
-    preconditioner(r, z);
-    return dot(r, z, threads);
-  };
-  const auto searchDirection = [&]() -> std::span<const double> {
-    return preconditioner ? std::span<const double>(z) : std::span<const double>(r);
-  };
 
   if (!std::isfinite(rightHandSideNorm)) return finish(Stop::notFinite);
   if (rightHandSideNorm == 0) return finish(Stop::zeroRightHandSide);
+
+  ResidualBasis basis(size, static_cast<size_t>(options.iterations),
+                      static_cast<bool>(preconditioner));
+  // [0] is r'r, the others z_j'r for the basis.
+  std::vector<double> sums{squaredRightHandSide};
+  const auto sumPart = [&](size_t first, size_t count, std::span<double> part) {
+    const std::span<const double> ofPart = r.subspan(first, count);
+    part[0] = dot(ofPart, ofPart);
+    basis.project(first, ofPart, part.subspan(1));
+  };
+  // z = M^-1 r; returns r'z.
+  const auto precondition = [&]() {
+    if (!preconditioner) return sums[0];
+    preconditioner(r, z);
+    return dot(r, z, threads);
+  };
+  const auto searchDirection = [&]() -> std::span<const double> { return preconditioner ? z : r; };
 
   double rho = precondition();
   if (!std::isfinite(rho)) return finish(Stop::notFinite);
   if (rho <= 0) return finish(Stop::negativeCurvature);  // the preconditioner is not definite
   std::copy(searchDirection().begin(), searchDirection().end(), p.begin());
-  ResidualBasis basis(static_cast<bool>(preconditioner), threads);
   // Below the rounding of b itself the system is solved.
   const double residualTolerance =
       std::max(options.residualTolerance, std::numeric_limits<double>::epsilon());
+  double squaredResidual = squaredRightHandSide;
   double model = 0;
 
   for (int k = 1; k <= options.iterations; k++) {
     if (options.reorthogonalize) basis.add(r, z, rho);
+    sums.resize(basis.size() + 1);
     a(p, q);
     summary.products++;
-    const double curvature = dot(p, q, threads);
+    double curvatures[3];  // p'q, and for the size of the step p'p and q'q
+    sumVectorParts(size, threads, curvatures,
+                   [&](size_t first, size_t count, std::span<double> part) {
+                     const std::span<const double> ofP = p.subspan(first, count);
+                     const std::span<double> ofQ = q.subspan(first, count);
+                     if (options.shift != 0) axpby(options.shift, ofP, 1, ofQ);
+                     part[0] = dot(ofP, ofQ);
+                     part[1] = dot(ofP, ofP);
+                     part[2] = dot(ofQ, ofQ);
+                   });
+    const double curvature = curvatures[0];
     if (!std::isfinite(curvature)) return finish(Stop::notFinite);
     if (curvature <= 0) return finish(Stop::negativeCurvature);
     const double alpha = rho / curvature;
     // Against overflow of the step itself: x and r stay as they are unless all of it is finite.
-    if (!std::isfinite(alpha) ||
-        !std::isfinite(alpha * alpha * (dot(p, p, threads) + dot(q, q, threads)))) {
+    if (!std::isfinite(alpha) || !std::isfinite(alpha * alpha * (curvatures[1] + curvatures[2]))) {
       return finish(Stop::notFinite);
     }
-    axpby(alpha, p, 1, x, threads);
-    axpby(-alpha, q, 1, r, threads);
+    sumVectorParts(size, threads, sums, [&](size_t first, size_t count, std::span<double> part) {
+      axpby(alpha, p.subspan(first, count), 1, x.subspan(first, count));
+      axpby(-alpha, q.subspan(first, count), 1, r.subspan(first, count));
+      sumPart(first, count, part);
+    });
     summary.iterations = k;
 
     // The recurrence for r drifts away from b - A x by rounding.
@@ -112,21 +144,33 @@ ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> 
         k < options.iterations) {
       a(x, q);
       summary.products++;
+      if (options.shift != 0) axpby(options.shift, x, 1, q, threads);
       axpby(1, b, -1, q, threads);
       if (!std::isfinite(norm(q, threads))) return finish(Stop::notFinite);
       std::swap(q, r);
+      sumVectorParts(size, threads, sums, sumPart);
     }
-    if (options.reorthogonalize) basis.orthogonalize(r);
-    const double residualNorm = norm(r, threads);
+    if (options.reorthogonalize) {
+      // r'M^-1 r is not known yet: as large for the length of r as that of the last residual.
+      const double estimatedRho = preconditioner ? rho * (sums[0] / squaredResidual) : sums[0];
+      const std::span<const double> projections(sums.data() + 1, basis.size());
+      if (basis.largestCosine(projections, estimatedRho) > options.orthogonalityTolerance) {
+        basis.remove(projections, threads, r);
+        sums[0] = dot(r, r, threads);
+      }
+    }
+    squaredResidual = sums[0];
+    const double residualNorm = std::sqrt(squaredResidual);
     if (!std::isfinite(residualNorm)) return finish(Stop::notFinite);
     if (residualNorm <= residualTolerance * rightHandSideNorm) {
       return finish(Stop::residual);
     }
-    const double previousModel = model;
-    model = -0.5 * (dot(x, b, threads) + dot(x, r, threads));
-    if (options.progressTolerance > 0 &&
-        k * (previousModel - model) < options.progressTolerance * -model) {
-      return finish(Stop::progress);
+    if (options.progressTolerance > 0) {
+      const double previousModel = model;
+      model = -0.5 * (dot(x, b, threads) + dot(x, r, threads));
+      if (k * (previousModel - model) < options.progressTolerance * -model) {
+        return finish(Stop::progress);
+      }
     }
     if (k == options.iterations) break;
 

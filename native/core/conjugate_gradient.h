@@ -16,6 +16,8 @@ struct ConjugateGradientOptions {
   double progressTolerance = 0;
   // Recompute r = b - A x after every so many iterations, which costs one product; 0 never does.
   int residualResetPeriod = 20;
+  // The matrix is A + shift I: a damping that costs no pass of its own over the vectors.
+  double shift = 0;
   // Keep every residual and make each new one orthogonal to all before it. In exact arithmetic they
   // are; in floating point the plain recurrence loses that as soon as the largest eigenvalues have
   // converged, and the iterates drift: 1e-2 after 10 iterations with float32 products on a matrix
@@ -23,6 +25,11 @@ struct ConjugateGradientOptions {
   // 13, on the Lanczos process behind CG). Costs one vector of memory (two with a preconditioner)
   // and 4 k flops a parameter in iteration k.
   bool reorthogonalize = true;
+  // With `reorthogonalize`: a residual is left alone while its cosine with each older one, in the
+  // preconditioner's inner product, is no larger than this, which saves half of the reading. Up to
+  // the root of the rounding unit of the products, cosines do no harm to the iterates (Simon 1984,
+  // "The Lanczos algorithm with partial reorthogonalization").
+  double orthogonalityTolerance = 0;
   // For the vectors' own arithmetic; the operators see to theirs. Changes no bit.
   unsigned threads = 1;
 };

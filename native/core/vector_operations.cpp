@@ -18,14 +18,26 @@ void forEachVectorPart(size_t size, unsigned threads,
   });
 }
 
+void sumVectorParts(size_t size, unsigned threads, std::span<double> sums,
+                    FunctionRef<void(size_t first, size_t count, std::span<double> part)> visit) {
+  const size_t parts = (size + kVectorPart - 1) / kVectorPart;
+  std::vector<double> ofParts(parts * sums.size());
+  forEachVectorPart(size, threads, [&](size_t part, size_t first, size_t count) {
+    visit(first, count, {ofParts.data() + part * sums.size(), sums.size()});
+  });
+  std::fill(sums.begin(), sums.end(), 0.0);
+  for (size_t part = 0; part < parts; part++) {
+    for (size_t i = 0; i < sums.size(); i++) sums[i] += ofParts[part * sums.size() + i];
+  }
+}
+
 double dot(std::span<const double> a, std::span<const double> b, unsigned threads) {
   if (a.size() <= kVectorPart) return denseKernels().dot(a.size(), a.data(), b.data());
-  std::vector<double> sums((a.size() + kVectorPart - 1) / kVectorPart);
-  forEachVectorPart(a.size(), threads, [&](size_t part, size_t first, size_t count) {
-    sums[part] = denseKernels().dot(count, a.data() + first, b.data() + first);
-  });
   double sum = 0;
-  for (const double part : sums) sum += part;
+  sumVectorParts(a.size(), threads, {&sum, 1},
+                 [&](size_t first, size_t count, std::span<double> part) {
+                   part[0] = denseKernels().dot(count, a.data() + first, b.data() + first);
+                 });
   return sum;
 }
 

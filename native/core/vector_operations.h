@@ -22,6 +22,12 @@ void axpby(double a, std::span<const double> x, double b, std::span<double> y,
 void forEachVectorPart(size_t size, unsigned threads,
                        FunctionRef<void(size_t part, size_t first, size_t count)> visit);
 
+// sums[i] = the sum over all parts, in their order, of what visit(first, count, part) wrote to
+// part[i]: several sums in one pass over the vectors, and with whatever else has to be done to each
+// part while it is in the cache.
+void sumVectorParts(size_t size, unsigned threads, std::span<double> sums,
+                    FunctionRef<void(size_t first, size_t count, std::span<double> part)> visit);
+
 bool allFinite(std::span<const double> a);
 
 }  // namespace trustregion

@@ -266,6 +266,65 @@ CASE("reorthogonalised directions stay conjugate") {
         100 * static_cast<double>(b.size()) * kDoubleRoundoff * std::sqrt(1e6));
 }
 
+// The largest cosine of two residuals that CG meets.
+double largestCosine(const Dense& a, const std::vector<double>& b, double tolerance) {
+  std::vector<std::vector<double>> residuals;
+  const LinearOperator recordingIdentity = [&](std::span<const double> r, std::span<double> z) {
+    residuals.emplace_back(r.begin(), r.end());
+    std::copy(r.begin(), r.end(), z.begin());
+  };
+  ConjugateGradientOptions options = iterations(12);
+  options.residualResetPeriod = 0;
+  options.orthogonalityTolerance = tolerance;
+  std::vector<double> x(b.size());
+  conjugateGradient(a.asOperator(), b, x, options, {}, recordingIdentity);
+  double worst = 0;
+  for (size_t i = 0; i < residuals.size(); i++) {
+    for (size_t j = 0; j < i; j++) {
+      const double lengths = norm(residuals[i]) * norm(residuals[j]);
+      worst = std::max(worst, std::abs(dot(residuals[i], residuals[j])) / lengths);
+    }
+  }
+  return worst;
+}
+
+CASE("residuals are left alone until they are less orthogonal than is tolerated") {
+  Random random(14);
+  std::vector<double> eigenvalues = {1e6, 3e5, 1e5};
+  for (int i = 0; i < 40; i++) eigenvalues.push_back(1 + 0.1 * i);
+  const Dense a = withEigenvalues(eigenvalues, random);
+  const std::vector<double> b = normals(eigenvalues.size(), random);
+  const double roundings = 100 * static_cast<double>(b.size()) * kDoubleRoundoff;
+  CHECK(largestCosine(a, b, 0) < roundings);
+  for (const double tolerance : {1e-10, 1e-6}) {
+    const double worst = largestCosine(a, b, tolerance);
+    CHECK(worst > roundings);
+    CHECK(worst <= tolerance * (1 + 1e-6));
+  }
+  CHECK(largestCosine(a, b, 2) > 0.01);
+}
+
+CASE("a shift is a multiple of the identity that the operator leaves out") {
+  Random random(16);
+  std::vector<double> eigenvalues;
+  for (int i = 0; i < 30; i++) eigenvalues.push_back(0.2 * i);
+  const Dense a = withEigenvalues(eigenvalues, random);
+  for (double& value : eigenvalues) value += 0.3;
+  random = Random(16);
+  const Dense shifted = withEigenvalues(eigenvalues, random);
+  const std::vector<double> b = normals(30, random);
+  for (const int period : {0, 3}) {
+    ConjugateGradientOptions options = iterations(10);
+    options.residualResetPeriod = period;
+    const Solution expected = solve(shifted.asOperator(), b, options);
+    options.shift = 0.3;
+    const Solution solution = solve(a.asOperator(), b, options);
+    const double allowed = 1e4 * kDoubleRoundoff * norm(expected.x);
+    CHECK_NEAR(norm(minus(solution.x, expected.x)), 0, allowed);
+    CHECK_NEAR(norm(minus(solution.residual, minus(b, shifted.times(solution.x)))), 0, allowed);
+  }
+}
+
 CASE("with products in float32 the summary still tells the truth") {
   Random random(15);
   std::vector<double> eigenvalues;

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "guarded.h"
 #include "targets.h"
 #include "tracked.h"

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/random.h"
 #include "guarded.h"
 #include "targets.h"

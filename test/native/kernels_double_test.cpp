@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/random.h"
 #include "exact_distribution.h"
 #include "guarded.h"

@@ -17,7 +17,6 @@
 namespace trustregion::test {
 namespace {
 
-using cpu::AlignedFloats;
 using cpu::CpuMlp;
 using cpu::Kernels;
 using cpu::PackedLayer;

@@ -1,4 +1,4 @@
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 
 #if defined(__aarch64__)

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/adam.h"
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 #include "core/mlp_layout.h"
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 #include "core/cpu/packing.h"
 #include "core/kronecker_sampling.h"

@@ -36,6 +36,8 @@ class CpuProblem : public Problem {
   size_t parameterCount() const override { return model_.parameterCount(); }
   size_t rows() const override { return rows_; }
   unsigned threads() const override { return threads_; }
+  // Well below 2.4e-4, the root of the rounding unit of float32 products.
+  double orthogonalityTolerance() const override { return 1e-6; }
   void surrogateGradient(std::span<double> gradient) override;
   void fisherProduct(std::span<const double> vector, std::span<double> product) override;
   void fisherDiagonal(std::span<double> diagonal) override;

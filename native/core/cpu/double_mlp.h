@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 #include "core/mlp_layout.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/cpu/aligned_floats.h"
+#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 #include "core/distribution.h"
 
