@@ -1,7 +1,6 @@
 #pragma once
 
-#include <vector>
-
+#include "core/aligned_memory.h"
 #include "core/backend.h"
 
 namespace trustregion {
@@ -18,8 +17,8 @@ struct RolloutCopy {
   void requireActions() const;
   void requireActionsAndAdvantages() const;
 
-  std::vector<double> actions;     // [rows x actionSize] or empty
-  std::vector<double> advantages;  // [rows] or empty
+  AlignedDoubles actions;     // [rows x actionSize] or empty
+  AlignedDoubles advantages;  // [rows] or empty
 };
 
 }  // namespace trustregion

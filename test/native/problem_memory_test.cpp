@@ -5,6 +5,7 @@
 #include <new>
 
 #include "core/cpu/problem_memory.h"
+#include "core/memory_reserve.h"
 #include "problems.h"
 #include "targets.h"
 
@@ -62,6 +63,7 @@ void checkFormula(const Backend& backend, const cpu::CpuMlp& mlp, const PolicyPr
                   const Resources& resources) {
   const Context context("rows ", problem.rows, " threads ", resources.threads, " budget ",
                         resources.memoryBudget);
+  MemoryReserve::ofProcess().clear();
   const long before = bytesHeld;
   const auto held = backend.makeProblem(problem.model, problem.parameters, problem.scaling,
                                         problem.view(), resources);

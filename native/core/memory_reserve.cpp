@@ -1,0 +1,91 @@
+#include "core/memory_reserve.h"
+
+#include <algorithm>
+#include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace trustregion {
+namespace {
+
+std::align_val_t alignmentOf(size_t bytes) {
+  // Half of a piece of two huge pages might lie beside them; of more, less.
+  return std::align_val_t{bytes >= 2 * MemoryReserve::kHugePage ? MemoryReserve::kHugePage
+                                                                : MemoryReserve::kCacheLine};
+}
+
+void* allocate(size_t bytes) {
+  void* memory = ::operator new(bytes, alignmentOf(bytes));
+#if defined(__linux__)
+  // A request that may be denied. Of a batch read from end to end, small pages would be met one a
+  // microsecond.
+  if (bytes >= 2 * MemoryReserve::kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  return memory;
+}
+
+void release(void* memory, size_t bytes) noexcept { ::operator delete(memory, alignmentOf(bytes)); }
+
+}  // namespace
+
+MemoryReserve& MemoryReserve::ofProcess() {
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr size_t kLimit = 0;  // so that the use of what was given back is seen
+#else
+  constexpr size_t kLimit = 64 << 20;
+#endif
+  // Never destroyed: the last to give something back may be an object of static duration.
+  static auto* const reserve = new MemoryReserve(kLimit);
+  return *reserve;
+}
+
+MemoryReserve::~MemoryReserve() { clear(); }
+
+void MemoryReserve::clear() noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const Piece& piece : pieces_) release(piece.memory, piece.bytes);
+  pieces_.clear();
+  bytesKept_ = 0;
+}
+
+void* MemoryReserve::take(size_t bytes) {
+  if (bytes < kSmallest) return allocate(bytes);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    // The newest is the likeliest to be in a cache still.
+    const auto found = std::find_if(pieces_.rbegin(), pieces_.rend(),
+                                    [&](const Piece& piece) { return piece.bytes == bytes; });
+    if (found != pieces_.rend()) {
+      void* memory = found->memory;
+      pieces_.erase(std::next(found).base());
+      bytesKept_ -= bytes;
+      return memory;
+    }
+  }
+  return allocate(bytes);
+}
+
+void MemoryReserve::give(void* memory, size_t bytes) noexcept {
+  if (bytes < kSmallest || bytes > limit_) return release(memory, bytes);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  try {
+    pieces_.push_back({memory, bytes});
+  } catch (const std::bad_alloc&) {
+    return release(memory, bytes);
+  }
+  bytesKept_ += bytes;
+  while (bytesKept_ > limit_) {
+    bytesKept_ -= pieces_.front().bytes;
+    release(pieces_.front().memory, pieces_.front().bytes);
+    pieces_.pop_front();
+  }
+}
+
+size_t MemoryReserve::bytesKept() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return bytesKept_;
+}
+
+}  // namespace trustregion
