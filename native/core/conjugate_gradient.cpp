@@ -152,11 +152,16 @@ ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> 
     }
     if (options.reorthogonalize) {
       // r'M^-1 r is not known yet: as large for the length of r as that of the last residual.
-      const double estimatedRho = preconditioner ? rho * (sums[0] / squaredResidual) : sums[0];
+      const double rhoOfSquare = preconditioner ? rho / squaredResidual : 1;
       const std::span<const double> projections(sums.data() + 1, basis.size());
-      if (basis.largestCosine(projections, estimatedRho) > options.orthogonalityTolerance) {
+      // Where nearly all of r is rounding, what one pass leaves is not orthogonal yet; two are
+      // enough (Parlett 1980, section 6-9).
+      double tolerance = options.orthogonalityTolerance;
+      for (int pass = 0; pass < 2; pass++) {
+        if (!(basis.largestCosine(projections, rhoOfSquare * sums[0]) > tolerance)) break;
         basis.remove(projections, threads, r);
-        sums[0] = dot(r, r, threads);
+        sumVectorParts(size, threads, sums, sumPart);
+        tolerance = std::max(tolerance, 1e-14);  // to rounding it is orthogonal
       }
     }
     squaredResidual = sums[0];
