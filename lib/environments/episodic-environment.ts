@@ -98,13 +98,13 @@ export abstract class EpisodicEnvironment implements Environment {
     this.#requireRunning();
     requireAction(this.actionSpace, action);
     this.#phase = 'ended'; // stays so if advance() throws half-way: its state is then unknown
-    const transition = this.advance(action);
+    const { observation, reward, terminated } = this.advance(action);
     this.#steps += 1;
     const truncated = this.#steps >= this.maxEpisodeSteps;
-    if (!transition.terminated && !truncated) {
+    if (!terminated && !truncated) {
       this.#phase = 'running';
     }
-    return { ...transition, truncated };
+    return { observation, reward, terminated, truncated };
   }
 
   /**

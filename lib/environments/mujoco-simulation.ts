@@ -25,7 +25,7 @@ interface MujocoModel extends MujocoHandle {
   readonly nq: number;
   readonly nv: number;
   readonly nu: number;
-  readonly opt: { readonly timestep: number };
+  readonly opt: { readonly timestep: number; readonly [option: string]: unknown };
   readonly [field: string]: unknown;
 }
 
@@ -87,6 +87,16 @@ const elementAccessors = [
 const forceFields: ReadonlySet<string> = new Set(['cacc', 'cfrc_int', 'cfrc_ext']);
 
 /**
+ * Numeric arrays of the data, asked for by tasks in every step, whose place and length stay as long as
+ * the data lives. (Those of constraints and contacts come and go within the arena.)
+ */
+const lastingFields: ReadonlySet<string> = new Set([
+  ...['xpos', 'xquat', 'xmat', 'xipos', 'geom_xpos', 'geom_xmat', 'site_xpos', 'site_xmat'],
+  ...['subtree_com', 'cinert', 'cvel', 'cfrc_ext', 'sensordata', 'qacc', 'actuator_force'],
+  ...['qfrc_actuator', 'qfrc_constraint', 'qfrc_passive', 'qfrc_bias'],
+]);
+
+/**
  * One compiled model and its state: the physics of a {@link MujocoEnvironment}, without task.
  */
 export class MujocoSimulation {
@@ -113,6 +123,8 @@ export class MujocoSimulation {
   #qpos: Float64Array;
   #qvel: Float64Array;
   #ctrl: Float64Array;
+  #time = 0;
+  readonly #lasting = new Map<string, Float64Array>(); // views, renewed like those above
 
   private constructor(mujoco: MujocoModule, model: MujocoModel, data: MujocoData) {
     this.#mujoco = mujoco;
@@ -157,7 +169,7 @@ export class MujocoSimulation {
    * Simulated seconds since the last `setState`.
    */
   get time(): number {
-    return this.#data.time;
+    return this.#time;
   }
 
   /**
@@ -172,6 +184,7 @@ export class MujocoSimulation {
       this.#qpos.set(qpos);
       this.#qvel.set(qvel);
       this.#mujoco.mj_forward(this.#model, this.#data);
+      this.#time = this.#data.time;
     });
     if (![qpos, qvel, this.#data.qacc].every(isStable)) {
       throw unstable(0);
@@ -197,28 +210,35 @@ export class MujocoSimulation {
   step(control: ArrayLike<number>, count: number): void {
     this.#renewViews();
     this.#ctrl.set(control);
-    const start = this.#data.time;
+    const start = this.#time;
     guard('MuJoCo failed to step', () => {
       for (let index = 0; index < count; index += 1) {
         this.#mujoco.mj_step(this.#model, this.#data);
       }
     });
     this.#renewViews();
+    this.#time = this.#data.time;
     // Starting again puts time back to 0 and clears the controls. The second sign is for the first
     // step after time 0; had its controls been zeros, setState would have seen the same accelerations.
     const isCleared = this.#ctrl.some((value, index) => value === 0 && control[index] !== 0);
-    if (isCleared || this.#data.time < start + (count - 0.5) * this.timestep) {
+    if (isCleared || this.#time < start + (count - 0.5) * this.timestep) {
       throw unstable(start);
     }
   }
 
   /**
    * A copy of an array of the compiled model (`mjModel`), such as `'body_mass'` or
-   * `'actuator_ctrlrange'`: row-major, integers and booleans as numbers.
+   * `'actuator_ctrlrange'`: row-major, integers and booleans as numbers. A name such as
+   * `'opt.gravity'` means an option of the model (`mjOption`).
    *
    * @throws TrustRegionError `ERR_UNKNOWN_OPTION`.
    */
   modelArray(field: string): Float64Array {
+    if (field.startsWith('opt.')) {
+      const option = this.#model.opt[field.slice(4)];
+      const values = typeof option === 'number' ? Float64Array.of(option) : copied(option);
+      return values ?? unknownField(this.#model.opt, field.slice(4), 'mjOption');
+    }
     const accessor = elementAccessors.find(([prefix]) => field.startsWith(prefix));
     const values =
       read(this.#model, field) ??
@@ -229,13 +249,26 @@ export class MujocoSimulation {
   /**
    * A copy of an array of the simulation's data (`mjData`), such as `'site_xpos'` or `'cfrc_ext'`.
    *
+   * @param target - Array to copy into, if it has the right length; otherwise the copy is a new one.
    * @throws TrustRegionError `ERR_UNKNOWN_OPTION`.
    */
-  dataArray(field: string): Float64Array {
+  dataArray(field: string, target?: Float64Array): Float64Array {
     if (forceFields.has(field)) {
       this.#mujoco.mj_rnePostConstraint(this.#model, this.#data);
     }
-    return read(this.#data, field) ?? unknownField(this.#data, field, 'the data');
+    const view = this.#lasting.get(field);
+    if (view !== undefined && view.length > 0) {
+      if (target?.length !== view.length) {
+        return view.slice();
+      }
+      target.set(view);
+      return target;
+    }
+    const values = read(this.#data, field) ?? unknownField(this.#data, field, 'the data');
+    if (lastingFields.has(field)) {
+      this.#lasting.set(field, this.#data[field] as Float64Array);
+    }
+    return values;
   }
 
   /**
@@ -287,8 +320,15 @@ function read(source: MujocoModel | MujocoData, field: string): Float64Array | u
   } catch {
     return undefined; // arrays of booleans
   }
+  return copied(value);
+}
+
+/**
+ * A copy of a numeric array, or `undefined` of anything else.
+ */
+function copied(value: unknown): Float64Array | undefined {
   const isNumeric = ArrayBuffer.isView(value) && /(Float|Int)\d+Array/.test(tagOf(value));
-  return isNumeric ? Float64Array.from(value as unknown as ArrayLike<number>) : undefined;
+  return isNumeric ? new Float64Array(value as unknown as ArrayLike<number>) : undefined;
 }
 
 function unknownField(source: object, field: string, where: string): never {

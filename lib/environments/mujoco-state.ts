@@ -35,13 +35,21 @@ export interface MujocoState {
   readonly timestep: number;
 
   /**
-   * A copy of any array of MuJoCo's `mjData`, such as `'site_xpos'`, `'xpos'` or `'cfrc_ext'`.
-   * As in MuJoCo itself, quantities derived from positions are those of its last evaluation, which
+   * A copy of any array of MuJoCo's `mjData`, such as `'site_xpos'`, `'xpos'` or `'cfrc_ext'`: one for
+   * the whole step, however often it is asked for. As in MuJoCo itself, quantities derived from positions are those of its last evaluation, which
    * is one physics step (or Runge-Kutta stage) behind `qpos`.
    *
    * Throws TrustRegionError `ERR_UNKNOWN_OPTION`.
    */
   readonly data: (field: string) => Float64Array;
+}
+
+/**
+ * A copy of one of the data's arrays, and the step that it is of.
+ */
+interface Copy {
+  values: Float64Array;
+  step: number;
 }
 
 /**
@@ -57,10 +65,12 @@ export class StateBuffers implements MujocoState {
   readonly timestep: number;
   readonly data: (field: string) => Float64Array; // no method, so that it survives destructuring
   readonly #simulation: MujocoSimulation;
+  readonly #copies = new Map<string, Copy>();
+  #step = 0;
 
   constructor(simulation: MujocoSimulation, timestep: number) {
     this.#simulation = simulation;
-    this.data = (field) => simulation.dataArray(field);
+    this.data = (field) => this.#copyOf(field);
     this.timestep = timestep;
     this.qpos = new Float64Array(simulation.nq);
     this.previousQpos = new Float64Array(simulation.nq);
@@ -77,6 +87,7 @@ export class StateBuffers implements MujocoState {
    * Takes over the state of the simulation as the start of an episode.
    */
   begin(): void {
+    this.#step += 1;
     this.#simulation.copyState(this.qpos, this.qvel);
     this.previousQpos.set(this.qpos);
     this.previousQvel.set(this.qvel);
@@ -87,6 +98,7 @@ export class StateBuffers implements MujocoState {
    * Takes over the state of the simulation after a step; what was the state becomes the previous one.
    */
   update(action: ArrayLike<number>): void {
+    this.#step += 1;
     [this.qpos, this.previousQpos] = [this.previousQpos, this.qpos];
     [this.qvel, this.previousQvel] = [this.previousQvel, this.qvel];
     this.#simulation.copyState(this.qpos, this.qvel);
@@ -98,5 +110,19 @@ export class StateBuffers implements MujocoState {
    */
   isFinite(): boolean {
     return this.qpos.every(Number.isFinite) && this.qvel.every(Number.isFinite);
+  }
+
+  #copyOf(field: string): Float64Array {
+    const copy = this.#copies.get(field);
+    if (copy === undefined) {
+      const values = this.#simulation.dataArray(field);
+      this.#copies.set(field, { values, step: this.#step });
+      return values;
+    }
+    if (copy.step !== this.#step) {
+      copy.values = this.#simulation.dataArray(field, copy.values);
+      copy.step = this.#step;
+    }
+    return copy.values;
   }
 }

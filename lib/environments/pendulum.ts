@@ -1,4 +1,5 @@
 import { requireFinite, requireLength } from '../validate.js';
+import { clip } from './clip.js';
 import { EpisodicEnvironment } from './episodic-environment.js';
 import type { Transition } from './episodic-environment.js';
 import type { RandomGenerator } from './random.js';
@@ -87,11 +88,11 @@ export class Pendulum extends EpisodicEnvironment {
   }
 
   protected advance(action: ArrayLike<number>): Transition {
-    const torque = clip(action[0] ?? 0, maxTorque);
+    const torque = clip(action[0] ?? 0, -maxTorque, maxTorque);
     const cost = wrapAngle(this.#angle) ** 2 + 0.1 * this.#speed ** 2 + 0.001 * torque ** 2;
     const acceleration =
       ((3 * gravity) / (2 * length)) * Math.sin(this.#angle) + (3 / (mass * length ** 2)) * torque;
-    this.#speed = clip(this.#speed + acceleration * timestep, maxSpeed);
+    this.#speed = clip(this.#speed + acceleration * timestep, -maxSpeed, maxSpeed);
     this.#angle += this.#speed * timestep;
     return { observation: this.#observe(), reward: -cost, terminated: false };
   }
@@ -99,10 +100,6 @@ export class Pendulum extends EpisodicEnvironment {
   #observe(): Float64Array {
     return Float64Array.of(Math.cos(this.#angle), Math.sin(this.#angle), this.#speed);
   }
-}
-
-function clip(value: number, limit: number): number {
-  return Math.min(Math.max(value, -limit), limit);
 }
 
 /**
