@@ -99,15 +99,20 @@ export type {
 } from './vanilla-policy-gradient.js';
 export { version } from './version.js';
 
+export { Acrobot } from './environments/acrobot.js';
 export { CartPole } from './environments/cart-pole.js';
 export type { Environment, StepResult } from './environments/environment.js';
 export { EpisodicEnvironment } from './environments/episodic-environment.js';
 export type { Transition } from './environments/episodic-environment.js';
+export { invertedDoublePendulum } from './environments/inverted-double-pendulum.js';
 export { invertedPendulum } from './environments/inverted-pendulum.js';
+export { MountainCarContinuous } from './environments/mountain-car-continuous.js';
 export { MujocoEnvironment } from './environments/mujoco-environment.js';
 export type { MujocoEnvironmentOptions, MujocoStart } from './environments/mujoco-environment.js';
 export type { MujocoState } from './environments/mujoco-state.js';
 export { Pendulum } from './environments/pendulum.js';
 export { RandomGenerator } from './environments/random.js';
+export { reacher } from './environments/reacher.js';
 export { environmentNames, makeEnvironment } from './environments/registry.js';
 export type { EnvironmentName } from './environments/registry.js';
+export { swimmer } from './environments/swimmer.js';

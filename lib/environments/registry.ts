@@ -1,9 +1,14 @@
 import { TrustRegionError } from '../errors.js';
 import { describe, nearestName } from '../validate.js';
+import { Acrobot } from './acrobot.js';
 import { CartPole } from './cart-pole.js';
 import type { Environment } from './environment.js';
+import { createInvertedDoublePendulum } from './inverted-double-pendulum.js';
 import { createInvertedPendulum } from './inverted-pendulum.js';
+import { MountainCarContinuous } from './mountain-car-continuous.js';
 import { Pendulum } from './pendulum.js';
+import { createReacher } from './reacher.js';
+import { createSwimmer } from './swimmer.js';
 
 /*
  * A new task is one line here.
@@ -11,7 +16,12 @@ import { Pendulum } from './pendulum.js';
 const factories = {
   'CartPole-v1': () => new CartPole(),
   'Pendulum-v1': () => new Pendulum(),
+  'Acrobot-v1': () => new Acrobot(),
+  'MountainCarContinuous-v0': () => new MountainCarContinuous(),
   'InvertedPendulum-v5': createInvertedPendulum,
+  'InvertedDoublePendulum-v5': createInvertedDoublePendulum,
+  'Reacher-v5': createReacher,
+  'Swimmer-v5': createSwimmer,
 } satisfies Record<string, () => Environment | Promise<Environment>>;
 
 /**
