@@ -34,6 +34,16 @@ test('every task on MuJoCo has its recording, and every recording its task', asy
   expect(tasks.length).toBeGreaterThanOrEqual(4);
 });
 
+test('docs/tasks.md describes every task, and has it in the table of differences', () => {
+  const page = readFileSync(path.join(process.cwd(), 'docs/tasks.md'), 'utf8');
+  const [descriptions = '', table = ''] = page.split('<!-- fidelity table');
+  const rows = (text: string): string[] =>
+    [...text.matchAll(/^\| `(.*?)` /gm)].map(([, name = '']) => name).sort();
+  const names = [...environmentNames].sort();
+  expect(rows(descriptions)).toEqual(names);
+  expect(rows(table.split('<!-- end of table')[0] ?? '')).toEqual(names);
+});
+
 describe.each(recordings)('%s', (name, recording) => {
   let environment: MujocoEnvironment;
   beforeAll(async () => {

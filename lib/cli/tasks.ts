@@ -34,6 +34,17 @@ type TaskPreset = Partial<RunPreset> & {
   readonly methods: { readonly [Name in MethodName]: MethodPreset<Name> };
 };
 
+/** The same for every task that was not looked at by itself. */
+const untuned: TaskPreset = {
+  methods: {
+    VanillaPolicyGradient: { options: { epsilon: 0.01 } },
+    NaturalPolicyGradient: { options: { epsilon: 0.01 } },
+    TRPO: { options: { maxKl: 0.01 } },
+    DualGradientDescent: { options: { maxKl: 0.01 } },
+    PPO: { options: { maxKl: 0.02 } },
+  },
+};
+
 const common: RunPreset = {
   steps: 100_000,
   stepsPerUpdate: 2000,
@@ -45,17 +56,6 @@ const common: RunPreset = {
   valueEpochs: 10,
   valueMinibatchSize: 128,
   valueLearningRate: 1e-3,
-};
-
-/** The same for every task that was not looked at by itself. */
-const untuned: TaskPreset = {
-  methods: {
-    VanillaPolicyGradient: { options: { epsilon: 0.01 } },
-    NaturalPolicyGradient: { options: { epsilon: 0.01 } },
-    TRPO: { options: { maxKl: 0.01 } },
-    DualGradientDescent: { options: { maxKl: 0.01 } },
-    PPO: { options: { maxKl: 0.02 } },
-  },
 };
 
 /*

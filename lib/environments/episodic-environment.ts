@@ -98,12 +98,13 @@ export abstract class EpisodicEnvironment implements Environment {
     this.#requireRunning();
     requireAction(this.actionSpace, action);
     this.#phase = 'ended'; // stays so if advance() throws half-way: its state is then unknown
-    const { observation, reward, terminated } = this.advance(action);
+    const transition = this.advance(action);
     this.#steps += 1;
     const truncated = this.#steps >= this.maxEpisodeSteps;
-    if (!terminated && !truncated) {
+    if (!transition.terminated && !truncated) {
       this.#phase = 'running';
     }
+    const { observation, reward, terminated } = transition;
     return { observation, reward, terminated, truncated };
   }
 

@@ -202,7 +202,8 @@ export class MujocoEnvironment extends EpisodicEnvironment {
 
   /**
    * A copy of any array of the compiled model (MuJoCo's `mjModel`), such as `'body_mass'` or
-   * `'jnt_range'`: row-major, integers and booleans as numbers.
+   * `'jnt_range'`: row-major, integers and booleans as numbers. Options of the model (`mjOption`) are
+   * called `'opt.timestep'`, `'opt.gravity'` and so on; single numbers are arrays of one.
    *
    * @throws TrustRegionError `ERR_UNKNOWN_OPTION` or `ERR_CLOSED`.
    */

@@ -120,11 +120,10 @@ export class MujocoSimulation {
   readonly #mujoco: MujocoModule;
   readonly #model: MujocoModel;
   readonly #data: MujocoData;
+  readonly #lasting = new Map<string, Float64Array>(); // views, renewed like those below
   #qpos: Float64Array;
   #qvel: Float64Array;
   #ctrl: Float64Array;
-  #time = 0;
-  readonly #lasting = new Map<string, Float64Array>(); // views, renewed like those above
 
   private constructor(mujoco: MujocoModule, model: MujocoModel, data: MujocoData) {
     this.#mujoco = mujoco;
@@ -169,7 +168,7 @@ export class MujocoSimulation {
    * Simulated seconds since the last `setState`.
    */
   get time(): number {
-    return this.#time;
+    return this.#data.time;
   }
 
   /**
@@ -184,7 +183,6 @@ export class MujocoSimulation {
       this.#qpos.set(qpos);
       this.#qvel.set(qvel);
       this.#mujoco.mj_forward(this.#model, this.#data);
-      this.#time = this.#data.time;
     });
     if (![qpos, qvel, this.#data.qacc].every(isStable)) {
       throw unstable(0);
@@ -210,18 +208,17 @@ export class MujocoSimulation {
   step(control: ArrayLike<number>, count: number): void {
     this.#renewViews();
     this.#ctrl.set(control);
-    const start = this.#time;
+    const start = this.#data.time;
     guard('MuJoCo failed to step', () => {
       for (let index = 0; index < count; index += 1) {
         this.#mujoco.mj_step(this.#model, this.#data);
       }
     });
     this.#renewViews();
-    this.#time = this.#data.time;
     // Starting again puts time back to 0 and clears the controls. The second sign is for the first
     // step after time 0; had its controls been zeros, setState would have seen the same accelerations.
     const isCleared = this.#ctrl.some((value, index) => value === 0 && control[index] !== 0);
-    if (isCleared || this.#time < start + (count - 0.5) * this.timestep) {
+    if (isCleared || this.#data.time < start + (count - 0.5) * this.timestep) {
       throw unstable(start);
     }
   }

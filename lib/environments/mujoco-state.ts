@@ -36,8 +36,9 @@ export interface MujocoState {
 
   /**
    * A copy of any array of MuJoCo's `mjData`, such as `'site_xpos'`, `'xpos'` or `'cfrc_ext'`: one for
-   * the whole step, however often it is asked for. As in MuJoCo itself, quantities derived from positions are those of its last evaluation, which
-   * is one physics step (or Runge-Kutta stage) behind `qpos`.
+   * the whole step, however often it is asked for. As in MuJoCo itself, quantities derived from
+   * positions are those of its last evaluation, which is one physics step (or Runge-Kutta stage) behind
+   * `qpos`.
    *
    * Throws TrustRegionError `ERR_UNKNOWN_OPTION`.
    */
@@ -79,6 +80,20 @@ export class StateBuffers implements MujocoState {
     this.action = new Float64Array(simulation.nu);
   }
 
+  #copyOf(field: string): Float64Array {
+    const copy = this.#copies.get(field);
+    if (copy === undefined) {
+      const values = this.#simulation.dataArray(field);
+      this.#copies.set(field, { values, step: this.#step });
+      return values;
+    }
+    if (copy.step !== this.#step) {
+      copy.values = this.#simulation.dataArray(field, copy.values);
+      copy.step = this.#step;
+    }
+    return copy.values;
+  }
+
   get time(): number {
     return this.#simulation.time;
   }
@@ -110,19 +125,5 @@ export class StateBuffers implements MujocoState {
    */
   isFinite(): boolean {
     return this.qpos.every(Number.isFinite) && this.qvel.every(Number.isFinite);
-  }
-
-  #copyOf(field: string): Float64Array {
-    const copy = this.#copies.get(field);
-    if (copy === undefined) {
-      const values = this.#simulation.dataArray(field);
-      this.#copies.set(field, { values, step: this.#step });
-      return values;
-    }
-    if (copy.step !== this.#step) {
-      copy.values = this.#simulation.dataArray(field, copy.values);
-      copy.step = this.#step;
-    }
-    return copy.values;
   }
 }
