@@ -1,132 +1,91 @@
-// @ts-check
-/*
- * What this package adds to the physics: npm run bench:environments [-- --task Reacher-v5] [--rounds 200]
- *
- * In turns, the same steps of each MuJoCo task by the environment and by bare calls of mj_step from
- * JavaScript, from the same states and with the same actions; resets are not timed. One process for both,
- * since both need the warm WebAssembly code. Prints the medians over rounds and the median of the ratio
- * within a round.
- */
-import { parseArgs } from 'node:util';
-import load from '@mujoco/mujoco';
-import * as library from '../dist/esm/index.js';
-import { median } from './harness/statistics.mjs';
+// Environment steps per second of the tasks that come with the package, against their physics alone.
+//
+//   npm run bench:environments -- [--tasks Hopper-v5,Walker2d-v5] [--rounds 5] [--seconds 3]
+//     [--steps 1000] [--flags=--no-liftoff]... [--json]
+//
+// A trial is a process of its own, in which the task and its physics go in turns through --steps steps
+// again and again (trials/environment.mjs). With --flags, once or more often, each task is tried with those flags of
+// node too, in the same rounds.
 
-const { values } = parseArgs({
-  options: { task: { type: 'string' }, rounds: { type: 'string', default: '200' } },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  throw new Error(`--rounds must be an integer of at least 1, got ${values.rounds}`);
-}
-const steps = 300; // per round
-const warmUp = Math.ceil(rounds / 8);
+import { environmentNames } from 'trustregion';
+import { machine, takeTurns, trial } from './harness/contenders.mjs';
+import { parseOptions, runMain } from './harness/options.mjs';
+import { spread } from './harness/statistics.mjs';
 
-/** @typedef {import('../dist/esm/index.js').MujocoEnvironmentOptions} Task */
-/** @typedef {{ index: number, qpos: Float64Array, qvel: Float64Array }} Start */
-
-/** @returns {Task[]} The exported options of all MuJoCo tasks. */
-function allTasks() {
-  const tasks = Object.values(library).filter(
-    (value) => typeof value === 'object' && 'xml' in value && 'name' in value,
-  );
-  return /** @type {Task[]} */ (tasks);
+function tasksNamed(list) {
+  const names = list === undefined ? environmentNames : list.split(',');
+  const unknown = names.find((name) => !environmentNames.includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`--tasks: no task '${unknown}'; known are ${environmentNames.join(', ')}`);
+  }
+  return names;
 }
 
-/** @type {any} */
-const mujoco = await load();
-
-/** @param {Task} task */
-async function measure(task) {
-  const environment = await library.MujocoEnvironment.create(task);
-  const model = mujoco.MjModel.from_xml_string(task.xml);
-  const data = new mujoco.MjData(model);
-  const { qpos, qvel, ctrl } = data;
-  const actions = Array.from({ length: steps }, (_, step) =>
-    Float64Array.from({ length: model.nu }, (_, index) => Math.sin(7.3 * step + index)),
-  );
-
-  /** @returns {[number, Start[]]} Milliseconds, and the states that episodes started from. */
-  function stepEnvironment() {
-    /** @type {Start[]} */
-    const starts = [];
-    /** @param {number} index */
-    const reset = (index) => {
-      environment.reset();
-      starts.push({
-        index,
-        qpos: environment.dataArray('qpos'),
-        qvel: environment.dataArray('qvel'),
-      });
-    };
-    reset(0);
-    let time = 0;
-    let begin = performance.now();
-    for (const [index, action] of actions.entries()) {
-      const { terminated, truncated } = environment.step(action);
-      if (terminated || truncated) {
-        time += performance.now() - begin;
-        reset(index + 1);
-        begin = performance.now();
-      }
-    }
-    return [time + performance.now() - begin, starts];
-  }
-
-  /** @param {Start[]} starts */
-  function stepPhysics(starts) {
-    let time = 0;
-    let next = 0;
-    let begin = performance.now();
-    for (const [index, action] of actions.entries()) {
-      const start = starts[next];
-      if (start?.index === index) {
-        time += performance.now() - begin;
-        mujoco.mj_resetData(model, data);
-        qpos.set(start.qpos);
-        qvel.set(start.qvel);
-        mujoco.mj_forward(model, data);
-        next += 1;
-        begin = performance.now();
-      }
-      ctrl.set(action);
-      for (let frame = 0; frame < environment.frameSkip; frame += 1) {
-        mujoco.mj_step(model, data);
-      }
-    }
-    return time + performance.now() - begin;
-  }
-
-  environment.reset(1);
-  /** @type {[number, number][]} */
-  const times = [];
-  for (let round = -warmUp; round < rounds; round += 1) {
-    const [whole, starts] = stepEnvironment();
-    const physics = stepPhysics(starts);
-    if (round >= 0) {
-      times.push([(1000 * whole) / steps, (1000 * physics) / steps]);
-    }
-  }
-  environment.close();
-  data.delete();
-  model.delete();
+/** One task with one set of flags: medians and ranges over rounds. */
+function summary(task, flags, results, plain) {
+  const fields = ['us', 'physicsUs', 'aroundUs', 'ratio'].filter((field) => field in results[0]);
   return {
-    whole: median(times.map(([whole]) => whole)),
-    physics: median(times.map(([, physics]) => physics)),
-    ratio: median(times.map(([whole, physics]) => whole / physics)),
+    task,
+    ...(flags === '' ? {} : { flags, timesPlain: ratios(results, plain, 'us') }),
+    stepsPerSecond: spread(results.map(({ us }) => 1e6 / us)),
+    ...Object.fromEntries(
+      fields.map((field) => [field, spread(results.map((result) => result[field]))]),
+    ),
+    stepsPerEpisode: results[0].stepsPerEpisode,
   };
 }
 
-const tasks = allTasks().filter(({ name }) => values.task === undefined || name === values.task);
-if (tasks.length === 0) {
-  throw new Error(
-    `--task must be one of ${allTasks().map(({ name }) => name)}, got ${values.task}`,
+const ratios = (results, plain, field) =>
+  spread(results.map((result, round) => result[field] / plain[round][field]));
+
+const range = ({ median, least, most }, digits) =>
+  `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
+
+function print({ rounds, results }) {
+  console.log(
+    `Steps of the tasks, one thread; medians of ${rounds} interleaved rounds (range)\n` +
+      `  ${'task'.padEnd(26)}${'steps/s'.padEnd(28)}${'over physics alone'.padEnd(24)}around it, us`,
   );
+  for (const { task, flags, timesPlain, stepsPerSecond, ratio, aroundUs } of results) {
+    const overhead = ratio === undefined ? 'no engine' : range(ratio, 3);
+    const around = aroundUs === undefined ? '' : range(aroundUs, 1);
+    console.log(
+      `  ${task.padEnd(26)}${range(stepsPerSecond, 0).padEnd(28)}${overhead.padEnd(24)}${around}` +
+        (flags === undefined ? '' : `\n    ${flags}: ${range(timesPlain, 3)} of the time`),
+    );
+  }
 }
-console.log('| task | step, µs | physics alone, µs | ratio | steps/s |');
-console.log('| --- | --- | --- | --- | --- |');
-for (const task of tasks) {
-  const { whole, physics, ratio } = await measure(task);
-  const cells = [whole.toFixed(1), physics.toFixed(1), ratio.toFixed(3), Math.round(1e6 / whole)];
-  console.log(`| \`${task.name}\` | ${cells.join(' | ')} |`);
-}
+
+await runMain(() => {
+  const options = parseOptions({
+    tasks: { type: 'string' },
+    steps: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '3' },
+    flags: { type: 'string', multiple: true, default: [] },
+  });
+  const steps = Number(options.steps);
+  if (!Number.isInteger(steps) || steps < 1) {
+    throw new Error(`--steps must be an integer of at least 1, got '${options.steps}'`);
+  }
+  const variants = tasksNamed(options.tasks).flatMap((task) =>
+    ['', ...options.flags].map((flags) => ({ task, flags })),
+  );
+  const rounds = takeTurns(
+    variants.map(({ task, flags }) =>
+      trial(
+        task,
+        'environment.mjs',
+        [task, steps, options.seconds],
+        flags.split(' ').filter(Boolean),
+      ),
+    ),
+    options.rounds,
+  );
+  const results = variants.map(({ task, flags }, index) => {
+    const plain = variants.findIndex((other) => other.task === task);
+    return summary(task, flags, rounds[index], rounds[plain]);
+  });
+  const report = { rounds: options.rounds, machine: machine(), results };
+  if (options.json) console.log(JSON.stringify(report));
+  else print(report);
+});

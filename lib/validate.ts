@@ -81,6 +81,9 @@ function fail(
  * ```
  */
 export function requireNumber(value: unknown, name: string, bounds: NumberBounds = {}): number {
+  if (typeof value === 'number' && Number.isFinite(value) && isWithin(value, bounds)) {
+    return value; // no text is made for a good value: this runs at every step of an environment
+  }
   const expected = `a number${boundsText(bounds)}`;
   if (typeof value !== 'number') {
     fail('ERR_INVALID_ARGUMENT', name, expected, describe(value));
@@ -88,10 +91,7 @@ export function requireNumber(value: unknown, name: string, bounds: NumberBounds
   if (!Number.isFinite(value)) {
     fail('ERR_NOT_FINITE', name, expected.replace('a number', 'a finite number'), describe(value));
   }
-  if (!isWithin(value, bounds)) {
-    fail('ERR_OUT_OF_RANGE', name, expected, describe(value));
-  }
-  return value;
+  fail('ERR_OUT_OF_RANGE', name, expected, describe(value));
 }
 
 /**
@@ -113,17 +113,19 @@ export function requireInteger(
   name: string,
   bounds: { readonly min?: number; readonly max?: number } = {},
 ): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && isWithin(value, bounds)) {
+    return value;
+  }
   const expected = `an integer${boundsText(bounds)}`;
   if (typeof value !== 'number') {
     fail('ERR_INVALID_ARGUMENT', name, expected, describe(value));
   }
-  if (!Number.isFinite(value)) {
-    fail('ERR_NOT_FINITE', name, expected, describe(value));
-  }
-  if (!Number.isSafeInteger(value) || !isWithin(value, bounds)) {
-    fail('ERR_OUT_OF_RANGE', name, expected, describe(value));
-  }
-  return value;
+  fail(
+    Number.isFinite(value) ? 'ERR_OUT_OF_RANGE' : 'ERR_NOT_FINITE',
+    name,
+    expected,
+    describe(value),
+  );
 }
 
 function isWithin(value: number, bounds: NumberBounds): boolean {
@@ -226,12 +228,9 @@ export function requireOneOf<Name extends string>(
  * @throws TrustRegionError `ERR_INVALID_ARGUMENT` (no array) or `ERR_SHAPE_MISMATCH`.
  */
 export function requireLength(array: unknown, length: number, name: string): void {
-  const expected = `an array of length ${length}`;
-  if (!isArrayLike(array)) {
-    fail('ERR_INVALID_ARGUMENT', name, expected, describe(array));
-  }
-  if (array.length !== length) {
-    fail('ERR_SHAPE_MISMATCH', name, expected, describe(array));
+  if (!isArrayLike(array) || array.length !== length) {
+    const code = isArrayLike(array) ? 'ERR_SHAPE_MISMATCH' : 'ERR_INVALID_ARGUMENT';
+    fail(code, name, `an array of length ${length}`, describe(array));
   }
 }
 

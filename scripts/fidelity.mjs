@@ -12,6 +12,7 @@ import {
   classicFidelity,
   fidelityLimits,
   mujocoFidelity,
+  resumedEvery,
 } from '../dist/esm/conformance/task-fidelity.js';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -49,9 +50,12 @@ function table(rows) {
 const rows = [['task', 'model arrays', 'steps', 'observations', 'rewards', 'ends']];
 let isWithin = true;
 for (const recording of recordings('mujoco')) {
-  const { differences, trajectories } = await mujocoFidelity(recording);
+  const { differences, trajectories, uninterrupted } = await mujocoFidelity(recording);
   const model = Math.max(...differences.values());
-  rows.push(row(recording.task, `${figure(model)} (${differences.size} arrays)`, trajectories));
+  const every = resumedEvery[recording.task];
+  const name = every ? `${recording.task}, resumed every ${every} steps` : recording.task;
+  rows.push(row(name, `${figure(model)} (${differences.size} arrays)`, trajectories));
+  if (every) rows.push(row(`${recording.task}, never resumed`, '', uninterrupted));
   isWithin &&= model <= fidelityLimits.model;
   isWithin &&= trajectories.every(
     ({ observation, reward, isTerminationEqual }) =>

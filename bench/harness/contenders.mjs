@@ -57,6 +57,13 @@ export function ours(script, folder, { threads, repeats, seconds, backend }, mor
   return { name: 'trustregion', run: () => runForJson(command) };
 }
 
+/** bench/trials/`script` with arguments and flags of node of its own, bound to one processor. */
+export function trial(name, script, args, flags = []) {
+  const program = path.join(bench, 'trials', script);
+  const command = [...binding(1), process.execPath, ...flags, program, ...args.map(String)];
+  return { name, run: () => runForJson(command) };
+}
+
 /** bench/peers/`script`; a peer that cannot run is absent, with the reason. */
 export function peer(script, folder, { threads, repeats, seconds, python }, more = []) {
   // A peer binds itself, before its libraries start threads.

@@ -58,6 +58,9 @@ const common: RunPreset = {
   valueLearningRate: 1e-3,
 };
 
+/** Tasks that take long to learn. */
+const legged: TaskPreset = { ...untuned, steps: 1_000_000, stepsPerUpdate: 2048 };
+
 /*
  * Pendulum-v1: a critic learns the value of this smooth task to within a percent, so a small lambda
  * takes most of the noise out of the advantages; with 0.95 one run in five ends far from the top.
@@ -92,6 +95,9 @@ const tasks: Readonly<Record<EnvironmentName, TaskPreset>> = {
   'InvertedDoublePendulum-v5': untuned,
   'Reacher-v5': untuned,
   'Swimmer-v5': untuned,
+  'Hopper-v5': legged,
+  'HalfCheetah-v5': legged,
+  'Walker2d-v5': legged,
 };
 
 /**

@@ -142,6 +142,7 @@ export class MujocoEnvironment extends EpisodicEnvironment {
   readonly #simulation: MujocoSimulation;
   readonly #options: MujocoEnvironmentOptions;
   readonly #state: StateBuffers;
+  readonly #qpos0: Float64Array;
 
   private constructor(simulation: MujocoSimulation, options: MujocoEnvironmentOptions) {
     super(options.name, options.maxEpisodeSteps ?? 1000);
@@ -150,6 +151,7 @@ export class MujocoEnvironment extends EpisodicEnvironment {
     this.frameSkip = options.frameSkip ?? 1;
     this.timestep = this.frameSkip * simulation.timestep;
     this.#state = new StateBuffers(simulation, this.timestep);
+    this.#qpos0 = simulation.modelArray('qpos0');
     this.actionSpace = actionSpaceOf(simulation);
     const { qpos, qvel } = this.#initial();
     this.#place(qpos, qvel);
@@ -253,7 +255,7 @@ export class MujocoEnvironment extends EpisodicEnvironment {
 
   #initial(): { qpos: Float64Array; qvel: Float64Array } {
     return {
-      qpos: this.#simulation.modelArray('qpos0'),
+      qpos: this.#qpos0.slice(),
       qvel: new Float64Array(this.#simulation.nv),
     };
   }
@@ -303,10 +305,14 @@ export class MujocoEnvironment extends EpisodicEnvironment {
   }
 
   #observed(): Float64Array {
-    const { qpos, qvel } = this.#state;
     if (this.#options.observation !== undefined) {
-      return Float64Array.from(this.#options.observation(this.#state));
+      const numbers = this.#options.observation(this.#state);
+      // from() is slow, but takes whatever a user may return, and never a number for a length.
+      return ArrayBuffer.isView(numbers) || Array.isArray(numbers)
+        ? new Float64Array(numbers as ArrayLike<number>)
+        : Float64Array.from(numbers);
     }
+    const { qpos, qvel } = this.#state;
     const observation = new Float64Array(qpos.length + qvel.length);
     observation.set(qpos);
     observation.set(qvel, qpos.length);

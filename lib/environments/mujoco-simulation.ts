@@ -1,5 +1,8 @@
 import { TrustRegionError } from '../errors.js';
 import { nearestName } from '../validate.js';
+import { ArenaWatch } from './mujoco-arena.js';
+import { guard, loadMujoco } from './mujoco-module.js';
+import type { MujocoData, MujocoHandle, MujocoModel, MujocoModule } from './mujoco-module.js';
 
 /*
  * The one place that touches the WebAssembly build of MuJoCo (`@mujoco/mujoco`). Its traps, found by
@@ -10,66 +13,12 @@ import { nearestName } from '../validate.js';
  *   vanish. So views are taken again whenever their length is 0, and arrays leave this file as copies.
  * - Models and data live outside the garbage-collected heap: `close()` deletes them.
  * - Reading `HEAPF64` aborts the module, for everybody in the process; so does deleting what
- *   `data.warning` returns, by hand or by the garbage collector. Neither is touched.
+ *   `data.warning` returns, by hand or by the garbage collector. The first is not touched, the second
+ *   only in mujoco-arena.ts.
  * - Boolean model arrays (`jnt_limited`, ...) cannot be read as arrays, only element by element.
  * - There is no `nstep` argument: `step` is a loop.
- *
- * The types below name only what is used, so that this package's declarations do not need the
- * optional package to be installed.
+ * - Too small an arena shows in `data.warning` only: mujoco-arena.ts looks after that.
  */
-interface MujocoHandle {
-  delete(): void;
-}
-
-interface MujocoModel extends MujocoHandle {
-  readonly nq: number;
-  readonly nv: number;
-  readonly nu: number;
-  readonly opt: { readonly timestep: number; readonly [option: string]: unknown };
-  readonly [field: string]: unknown;
-}
-
-interface MujocoData extends MujocoHandle {
-  readonly qpos: Float64Array;
-  readonly qvel: Float64Array;
-  readonly qacc: Float64Array;
-  readonly ctrl: Float64Array;
-  readonly time: number;
-  readonly [field: string]: unknown;
-}
-
-interface MujocoModule {
-  readonly MjModel: { from_xml_string(xml: string): MujocoModel };
-  readonly MjData: new (model: MujocoModel) => MujocoData;
-  mj_resetData(model: MujocoModel, data: MujocoData): void;
-  mj_forward(model: MujocoModel, data: MujocoData): void;
-  mj_step(model: MujocoModel, data: MujocoData): void;
-  mj_rnePostConstraint(model: MujocoModel, data: MujocoData): void;
-}
-
-let loading: Promise<MujocoModule> | undefined;
-
-/**
- * The MuJoCo module, loaded once per process (about 0.1 s) on first use.
- */
-function loadMujoco(): Promise<MujocoModule> {
-  loading ??= importMujoco().catch((cause: unknown) => {
-    loading = undefined; // so that it can be installed and tried again
-    throw new TrustRegionError(
-      'ERR_MISSING_DEPENDENCY',
-      'MuJoCo environments need the optional package @mujoco/mujoco: install it with ' +
-        `\`npm install @mujoco/mujoco\` (loading it failed with: ${messageOf(cause)})`,
-      { cause },
-    );
-  });
-  return loading;
-}
-
-async function importMujoco(): Promise<MujocoModule> {
-  const { default: load } = await import('@mujoco/mujoco');
-  const module: unknown = await load();
-  return module as MujocoModule;
-}
 
 /**
  * Model arrays of booleans, which the binding offers only through an accessor per element:
@@ -124,6 +73,7 @@ export class MujocoSimulation {
   #qpos: Float64Array;
   #qvel: Float64Array;
   #ctrl: Float64Array;
+  readonly #arena: ArenaWatch;
 
   private constructor(mujoco: MujocoModule, model: MujocoModel, data: MujocoData) {
     this.#mujoco = mujoco;
@@ -136,6 +86,7 @@ export class MujocoSimulation {
     this.#qpos = data.qpos;
     this.#qvel = data.qvel;
     this.#ctrl = data.ctrl;
+    this.#arena = new ArenaWatch(mujoco, data);
   }
 
   /**
@@ -174,7 +125,8 @@ export class MujocoSimulation {
   /**
    * Clears everything (time, controls, warm start), sets the state and computes what follows from it.
    *
-   * @throws TrustRegionError `ERR_MODEL` if MuJoCo would refuse the state; see `step`.
+   * @throws TrustRegionError `ERR_MODEL` if MuJoCo would refuse the state or has not enough memory for
+   *   its contacts; see `step`.
    */
   setState(qpos: ArrayLike<number>, qvel: ArrayLike<number>): void {
     guard('MuJoCo failed to set the state', () => {
@@ -187,6 +139,7 @@ export class MujocoSimulation {
     if (![qpos, qvel, this.#data.qacc].every(isStable)) {
       throw unstable(0);
     }
+    this.#arena.check();
   }
 
   /**
@@ -203,7 +156,8 @@ export class MujocoSimulation {
    *
    * @throws TrustRegionError `ERR_MODEL` if the simulation became unstable: MuJoCo answers a NaN or
    *   a number beyond 1e10 in the state by silently starting again from the model's first state
-   *   (unless the model disables `autoreset`), which would pass for a step of the episode.
+   *   (unless the model disables `autoreset`), which would pass for a step of the episode. And if the
+   *   model's memory was too small for its contacts.
    */
   step(control: ArrayLike<number>, count: number): void {
     this.#renewViews();
@@ -217,10 +171,10 @@ export class MujocoSimulation {
     this.#renewViews();
     // Starting again puts time back to 0 and clears the controls. The second sign is for the first
     // step after time 0; had its controls been zeros, setState would have seen the same accelerations.
-    const isCleared = this.#ctrl.some((value, index) => value === 0 && control[index] !== 0);
-    if (isCleared || this.#data.time < start + (count - 0.5) * this.timestep) {
+    if (this.#isCleared(control) || this.#data.time < start + (count - 0.5) * this.timestep) {
       throw unstable(start);
     }
+    this.#arena.check();
   }
 
   /**
@@ -274,6 +228,15 @@ export class MujocoSimulation {
   close(): void {
     this.#data.delete();
     this.#model.delete();
+  }
+
+  #isCleared(control: ArrayLike<number>): boolean {
+    for (let index = 0; index < this.nu; index += 1) {
+      if (this.#ctrl[index] === 0 && control[index] !== 0) {
+        return true;
+      }
+    }
+    return false;
   }
 
   #renewViews(): void {
@@ -357,26 +320,4 @@ function unstable(time: number): TrustRegionError {
 
 function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value);
-}
-
-/**
- * Runs a call of MuJoCo and turns its exception into one of ours.
- */
-function guard<Result>(what: string, call: () => Result): Result {
-  try {
-    return call();
-  } catch (cause) {
-    throw new TrustRegionError('ERR_MODEL', `${what}: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/**
- * The text of an exception on one line, without MuJoCo's own prefixes.
- */
-function messageOf(cause: unknown): string {
-  const { message } = (cause ?? {}) as { readonly message?: unknown };
-  return String(message ?? cause)
-    .replace(/^MuJoCo Error: (Loading error: )?/, '')
-    .trim()
-    .replace(/\s*\n\s*/g, '; ');
 }

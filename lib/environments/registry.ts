@@ -3,12 +3,15 @@ import { describe, nearestName } from '../validate.js';
 import { Acrobot } from './acrobot.js';
 import { CartPole } from './cart-pole.js';
 import type { Environment } from './environment.js';
+import { createHalfCheetah } from './half-cheetah.js';
+import { createHopper } from './hopper.js';
 import { createInvertedDoublePendulum } from './inverted-double-pendulum.js';
 import { createInvertedPendulum } from './inverted-pendulum.js';
 import { MountainCarContinuous } from './mountain-car-continuous.js';
 import { Pendulum } from './pendulum.js';
 import { createReacher } from './reacher.js';
 import { createSwimmer } from './swimmer.js';
+import { createWalker2d } from './walker2d.js';
 
 /*
  * A new task is one line here.
@@ -22,6 +25,9 @@ const factories = {
   'InvertedDoublePendulum-v5': createInvertedDoublePendulum,
   'Reacher-v5': createReacher,
   'Swimmer-v5': createSwimmer,
+  'Hopper-v5': createHopper,
+  'HalfCheetah-v5': createHalfCheetah,
+  'Walker2d-v5': createWalker2d,
 } satisfies Record<string, () => Environment | Promise<Environment>>;
 
 /**
