@@ -4,8 +4,8 @@
 //     [--steps 1000] [--flags=--no-liftoff]... [--json]
 //
 // A trial is a process of its own, in which the task and its physics go in turns through --steps steps
-// again and again (trials/environment.mjs). With --flags, once or more often, each task is tried with those flags of
-// node too, in the same rounds.
+// again and again (trials/environment.mjs). With --flags, once or more often, each task is tried with
+// those flags of node too, in the same rounds.
 
 import { environmentNames } from 'trustregion';
 import { machine, takeTurns, trial } from './harness/contenders.mjs';

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,6 +29,23 @@ describe('statistics', () => {
     const update = { rows: 10, sizes: [17, 64, 64, 6], products: 15, candidates: 2 };
     expect(updateFlops(update)).toBe(20 * (3 * 5568 + backward + 15 * 20_096));
   });
+});
+
+test('the physics alone of a task goes where the task goes', () => {
+  // The trial itself compares the last states, and fails where they differ.
+  const program = path.join(process.cwd(), 'bench/trials/environment.mjs');
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [program, 'Hopper-v5', '60', '0.1'],
+    { encoding: 'utf8' },
+  );
+  expect([status, stderr]).toEqual([0, '']);
+  const result = JSON.parse(stdout) as Record<string, number>;
+  expect(Object.keys(result)).toEqual(
+    expect.arrayContaining(['peer', 'us', 'physicsUs', 'aroundUs', 'ratio', 'stepsPerEpisode']),
+  );
+  expect(result['stepsPerEpisode']).toBeGreaterThan(5);
+  expect(result['stepsPerEpisode']).toBeLessThanOrEqual(60);
 });
 
 describe('turns', () => {
