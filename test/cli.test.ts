@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { environmentNames } from '../lib/environments/registry.js';
 import { version } from '../lib/version.js';
 
 const program = join(process.cwd(), 'dist/esm/cli/main.js');
@@ -528,6 +529,22 @@ describe('help', () => {
     expect(stdout).toContain('Updating, NaturalPolicyGradient, TRPO:\n  --damping X');
     expect(stdout).toContain('Updating, every method:\n  --no-normalize-advantages');
     expect(stdout).toContain('Defaults by task, of --method PPO');
+    const [heading = '', ...rows] = stdout
+      .slice(stdout.indexOf('Defaults by task'))
+      .split('\n')
+      .slice(1);
+    expect(heading.trim().split(/ {2,}/)).toEqual(
+      expect.arrayContaining(['CartPole-v1', 'Pendulum-v1', 'all others']),
+    );
+    const gamma = rows
+      .find((row) => row.includes('--gamma'))
+      ?.trim()
+      .split(/ +/);
+    expect(gamma?.slice(1)).toHaveLength(heading.trim().split(/ {2,}/).length);
+    expect(gamma?.[1 + heading.trim().split(/ {2,}/).indexOf('Pendulum-v1')]).toBe('0.95');
+    for (const name of environmentNames) {
+      expect(stdout.slice(0, stdout.indexOf('Methods:'))).toMatch(new RegExp(`[ ,]${name}[,\\n]`));
+    }
   });
 
   test.each([

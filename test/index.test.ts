@@ -4,9 +4,11 @@ import * as trustregion from '../lib/index.js';
 
 test('what the package exports, beside types', () => {
   expect(Object.keys(trustregion).sort()).toEqual([
+    'Acrobot',
     'CartPole',
     'DualGradientDescent',
     'EpisodicEnvironment',
+    'MountainCarContinuous',
     'MujocoEnvironment',
     'NaturalPolicyGradient',
     'PPO',
@@ -25,10 +27,13 @@ test('what the package exports, beside types', () => {
     'environmentNames',
     'evaluate',
     'explainedVariance',
+    'invertedDoublePendulum',
     'invertedPendulum',
     'lineSearch',
     'makeEnvironment',
     'normalizeAdvantages',
+    'reacher',
+    'swimmer',
     'train',
     'version',
   ]);

@@ -88,7 +88,7 @@ export function trainHelp(method: MethodName = defaultMethod): string {
 Trains a policy and writes a run folder: config.json, progress.csv, policy.safetensors, curve.svg.
 Ctrl-C ends the run after the step at hand and leaves a usable folder; a second one quits at once.
 
-Tasks: ${environmentNames.join(', ')}
+Tasks: ${nameList(environmentNames, 'Tasks: '.length)}
 Methods: ${methodNames.join(', ')}
 
 Options (defaults in brackets):
@@ -109,18 +109,45 @@ Defaults by task, of --method ${method} (add another --method to see its own):
 ${presetTable(method)}`;
 }
 
-/** One row per setting, one column per task. */
+/** Names after a heading of some length, on as many lines of at most 100 characters as they need. */
+function nameList(names: readonly string[], indent: number): string {
+  const lines = [''];
+  for (const [index, name] of names.entries()) {
+    const word = index === names.length - 1 ? name : `${name}, `;
+    const line = lines.at(-1) ?? '';
+    if (indent + line.length + word.trimEnd().length > 100) {
+      lines.push(word);
+    } else {
+      lines[lines.length - 1] = line + word;
+    }
+  }
+  return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`);
+}
+
+/** One row per setting, one column per task or group of tasks that have all settings in common. */
 function presetTable(method: MethodName): string {
-  const presets = environmentNames.map((task) => {
+  const groups = new Map<string, { tasks: string[]; preset: Readonly<Record<string, unknown>> }>();
+  for (const task of environmentNames) {
     const { options, ...settings } = presetOf(task, method);
-    return { ...settings, ...options } as Readonly<Record<string, unknown>>;
-  });
-  const keys = new Set(presets.flatMap((preset) => Object.keys(preset)));
+    const preset = { ...settings, ...options };
+    const group = groups.get(JSON.stringify(preset));
+    if (group === undefined) {
+      groups.set(JSON.stringify(preset), { tasks: [task], preset });
+    } else {
+      group.tasks.push(task);
+    }
+  }
+  // The largest group is what is left when the others are named.
+  const columns = [...groups.values()].sort((a, b) => a.tasks.length - b.tasks.length);
+  const headings = columns.map(({ tasks }, index) =>
+    index > 0 && index === columns.length - 1 ? 'all others' : tasks.join(', '),
+  );
+  const keys = new Set(columns.flatMap(({ preset }) => Object.keys(preset)));
   const rows = [...keys].map((key) => [
     `--${kebabCase(key)}`,
-    ...presets.map((preset) => String(preset[key] ?? '')),
+    ...columns.map(({ preset }) => String(preset[key] ?? '')),
   ]);
-  const table = [['', ...environmentNames], ...rows];
+  const table = [['', ...headings], ...rows];
   const width = (column: number): number =>
     Math.max(...table.map((row) => row[column]?.length ?? 0));
   return table
