@@ -27,6 +27,8 @@ test('what the package exports, beside types', () => {
     'environmentNames',
     'evaluate',
     'explainedVariance',
+    'halfCheetah',
+    'hopper',
     'invertedDoublePendulum',
     'invertedPendulum',
     'lineSearch',
@@ -36,6 +38,7 @@ test('what the package exports, beside types', () => {
     'swimmer',
     'train',
     'version',
+    'walker2d',
   ]);
 });
 
