@@ -432,7 +432,7 @@ describe('trustregion train', () => {
 
 describe('wrong usage', () => {
   test.each<[string, RegExp]>([
-    ['', /a command is needed: train or evaluate/],
+    ['', /a command is needed: train, evaluate, plot/],
     ['trian', /unknown command 'trian'; did you mean 'train'\?/],
     ['train', /a task is needed: one of CartPole-v1/],
     ['train CartPole', /task must be one of .*; did you mean 'CartPole-v1'\?/],
@@ -552,6 +552,7 @@ describe('help', () => {
     ['train --help'],
     ['train --help --method DualGradientDescent'],
     ['evaluate --help'],
+    ['plot --help'],
   ])('trustregion %s', async (line) => {
     const outcome = await run(...line.split(' '));
     expect(outcome).toMatchObject({ code: 0, stderr: '' });

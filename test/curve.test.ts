@@ -1,22 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { renderCurve, tickText, ticks } from '../lib/cli/curve.js';
+import { renderCurve } from '../lib/cli/curve.js';
 import type { CurvePoint } from '../lib/cli/curve.js';
+import { tickText, ticks } from '../lib/cli/drawing.js';
 import { ProgressBar, progressLine } from '../lib/cli/progress-bar.js';
 import type { TrainProgress } from '../lib/train.js';
-
-/** Checks that tags are balanced and that no number went wrong. */
-function expectSound(svg: string): void {
-  expect(svg).not.toMatch(/NaN|Infinity|undefined|null/);
-  const open: string[] = [];
-  for (const [, slash, name = '', rest = ''] of svg.matchAll(/<(\/?)([a-z]+)([^<>]*)>/g)) {
-    if (slash === '/') {
-      expect(open.pop()).toBe(name);
-    } else if (!rest.endsWith('/')) {
-      open.push(name);
-    }
-  }
-  expect(open).toEqual([]);
-}
+import { expectSound } from './svg.js';
 
 const count = (svg: string, pattern: RegExp): number => [...svg.matchAll(pattern)].length;
 

@@ -4,11 +4,13 @@ import { version } from '../version.js';
 import { UsageError } from './arguments.js';
 import { evaluateCommand } from './evaluate-command.js';
 import { exitWith } from './exit.js';
+import { plotCommand } from './plot-command.js';
 import { trainCommand } from './train-command.js';
 
 const commands: Readonly<Record<string, (arguments_: readonly string[]) => Promise<number>>> = {
   train: trainCommand,
   evaluate: evaluateCommand,
+  plot: plotCommand,
 };
 
 const help = `Usage: trustregion <command> [options]
@@ -18,6 +20,7 @@ Natural-gradient and trust-region policy optimisation.
 Commands:
   train <task>    train a policy and write a run folder
   evaluate <run>  replay the policy of a run folder
+  plot <runs...>  draw learning curves of run folders
 
 Options:
   --help     print this help; "trustregion <command> --help" prints that of a command
@@ -36,14 +39,14 @@ async function run([command, ...rest]: readonly string[]): Promise<number> {
   }
   const names = Object.keys(commands);
   if (command === undefined) {
-    throw new UsageError(`a command is needed: ${names.join(' or ')}`);
+    throw new UsageError(`a command is needed: ${names.join(', ')}`);
   }
   const start = names.includes(command) ? commands[command] : undefined;
   if (start === undefined) {
     const nearest = nearestName(command, names);
     throw new UsageError(
       nearest === undefined
-        ? `unknown command '${command}'; known are ${names.join(' and ')}`
+        ? `unknown command '${command}'; known are ${names.join(', ')}`
         : `unknown command '${command}'; did you mean '${nearest}'?`,
     );
   }
