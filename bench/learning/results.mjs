@@ -1,0 +1,121 @@
+// What the finished runs of a plan came to.
+
+import { readFileSync } from 'node:fs';
+import { commonSteps, meanAndError, valueAt } from '../../dist/esm/cli/learning-curves.js';
+import { readRun, traceOf } from '../../dist/esm/cli/run-table.js';
+import { folderOf, resultOf } from './run.mjs';
+
+/** Peers' figures, and between which returns a task's scores are normalised. */
+export const peers = JSON.parse(readFileSync(new URL('peers.json', import.meta.url), 'utf8'));
+
+/**
+ * The scores of a run, all of them returns without discount:
+ *
+ * - `last`: mean of the last 100 episodes of training;
+ * - `evaluation`: mean of the evaluation at the end of the run;
+ * - `best`: largest mean of the latest 100 episodes at any time in training;
+ * - `average`: mean over training of the mean of the latest 100 episodes.
+ */
+export const scores = ['last', 'evaluation', 'best', 'average'];
+
+/**
+ * Reads the finished runs of a cell.
+ *
+ * @returns The cell with `runs`: for each of the seeds that have finished, its row of the summary and
+ *   the trace of its returns; and `settings`, as the first of them had resolved them.
+ */
+export async function readCell(cell, seeds) {
+  const runs = [];
+  for (const seed of seeds) {
+    const folder = folderOf(cell, seed);
+    const result = resultOf(folder);
+    if (result !== undefined) runs.push(await readFinished(cell, seed, folder, result));
+  }
+  return { ...cell, runs };
+}
+
+async function readFinished({ label, task }, seed, folder, { report, commit }) {
+  const { progress } = await readRun(folder);
+  const trace = traceOf(progress, 'meanReturn');
+  const { steps, updates, evaluation, maxKl, worstMeanKl, wallSeconds } = report;
+  const row = {
+    label,
+    task,
+    seed,
+    steps,
+    updates,
+    last: trace.at(-1)?.[1] ?? Number.NaN,
+    evaluation: evaluation.mean,
+    evaluationStd: evaluation.std,
+    best: trace.reduce((best, [, value]) => Math.max(best, value), Number.NEGATIVE_INFINITY),
+    average: averageOf(trace),
+    acceptedShare: report.acceptedUpdates / updates,
+    worstMeanKl,
+    maxKl,
+    wallSeconds,
+  };
+  return { row, trace, commit };
+}
+
+/** The area under a curve over its length. */
+function averageOf(trace) {
+  if (trace.length < 2) return trace[0]?.[1] ?? Number.NaN;
+  let area = 0;
+  for (let index = 1; index < trace.length; index += 1) {
+    const [[from, before], [to, after]] = [trace[index - 1], trace[index]];
+    area += ((to - from) * (before + after)) / 2;
+  }
+  return area / (trace.at(-1)[0] - trace[0][0]);
+}
+
+/** Mean, standard error and number of one quantity of a cell's runs. */
+export function statisticsOf({ runs }, name) {
+  const values = runs.map(({ row }) => row[name]);
+  return { ...meanAndError(values), count: values.length };
+}
+
+/**
+ * A score between 0, the return of random actions, and 1, the best figure of any peer's TRPO:
+ * (score - random) / (aim - random). `undefined` where a task has no such figures or no run.
+ */
+export function normalized(cell, name) {
+  const { random, aim } = peers.tasks[cell.task] ?? {};
+  if (random === undefined || aim === undefined || cell.runs.length === 0) return undefined;
+  const { mean, standardError } = statisticsOf(cell, name);
+  const range = aim - random;
+  return { mean: (mean - random) / range, standardError: standardError / Math.abs(range) };
+}
+
+/**
+ * The mean over tasks of normalised scores. Tasks are what they are and seeds are drawn, so the error is
+ * that of the seeds: the root of the sum of squares over the number of tasks. `undefined` unless every
+ * task has a score.
+ */
+export function meanOverTasks(cells, name) {
+  const each = cells.map((cell) => normalized(cell, name));
+  if (each.length === 0 || each.includes(undefined)) return undefined;
+  const sum = (of) => each.reduce((total, score) => total + of(score), 0);
+  return {
+    mean: sum(({ mean }) => mean) / each.length,
+    standardError: Math.sqrt(sum(({ standardError }) => standardError ** 2)) / each.length,
+  };
+}
+
+/** So many rows are enough for a curve in a table. */
+const mostRows = 201;
+
+/**
+ * The learning curves of a task as a table: steps, then a column for each run; empty where a run has no
+ * value.
+ */
+export function curveTable(cells) {
+  const runs = cells.flatMap((cell) => cell.runs);
+  const steps = commonSteps(
+    runs.map(({ trace }) => trace),
+    mostRows,
+  );
+  const isOne = cells.length === 1;
+  const header = runs.map(({ row }) => `${isOne ? '' : `${row.label} `}seed ${row.seed}`);
+  const rows = steps.map((at) => [at, ...runs.map(({ trace }) => valueAt(trace, at))]);
+  return [['steps', ...header], ...rows];
+}

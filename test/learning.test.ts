@@ -1,0 +1,442 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { locked } from '../bench/learning/lock.mjs';
+import { readPlan } from '../bench/learning/plan.mjs';
+import { runPool } from '../bench/learning/pool.mjs';
+import { meanOverTasks, normalized, peers, statisticsOf } from '../bench/learning/results.mjs';
+import { argumentsOf, parseSet } from '../bench/learning/settings.mjs';
+import { csv, markdownTable, meanText, number } from '../bench/learning/text.mjs';
+import { environmentNames } from '../lib/environments/registry.js';
+import { expectSound } from './svg.js';
+
+const program = path.resolve('bench/learning.mjs');
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'trustregion-learning-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(...args: string[]): { child: ChildProcess; outcome: Promise<Outcome> } {
+  const child = spawn(process.execPath, [program, ...args], { cwd: folder });
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (data) => {
+      text[name] += data;
+    });
+  }
+  const outcome = new Promise<Outcome>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, ...text }));
+  });
+  return { child, outcome };
+}
+
+const run = (...args: string[]): Promise<Outcome> => start(...args).outcome;
+const read = (...name: string[]): string => readFileSync(path.join(folder, ...name), 'utf8');
+const table = (...name: string[]): string[][] =>
+  read(...name)
+    .trimEnd()
+    .split('\n')
+    .map((row) => row.split(','));
+
+const tiny = ['--tasks', 'CartPole-v1,Pendulum-v1', '--seeds', '2', '--steps', '1200'];
+
+describe('bench:learning', () => {
+  const places = ['--out', 'out', '--runs', 'runs'];
+  const set = ['--label', 'small', '--set', 'stepsPerUpdate=400,hidden=8,8,evaluationEpisodes=2'];
+
+  test('runs every task with every seed and writes tables and pictures', async () => {
+    const outcome = await run(...tiny, ...places, ...set);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout).toMatch(/^4 runs, 0 of them finished before\n/);
+    expect(readdirSync(path.join(folder, 'out')).sort()).toEqual([
+      'CartPole-v1.csv',
+      'CartPole-v1.svg',
+      'Pendulum-v1.csv',
+      'Pendulum-v1.svg',
+      'README.md',
+      'summary.csv',
+    ]);
+
+    const [header = [], ...rows] = table('out', 'summary.csv');
+    expect(rows.map((row) => row.slice(0, 5))).toEqual([
+      ['small', 'CartPole-v1', '0', '1200', '3'],
+      ['small', 'CartPole-v1', '1', '1200', '3'],
+      ['small', 'Pendulum-v1', '0', '1200', '3'],
+      ['small', 'Pendulum-v1', '1', '1200', '3'],
+    ]);
+    // Against the run's own files.
+    const [row = []] = rows;
+    const summary = (name: string): number => Number(row[header.indexOf(name)]);
+    const inRun = (name: string) => path.join('runs', 'small', 'CartPole-v1', 'seed0', name);
+    const { report } = JSON.parse(read(inRun('result.json')));
+    const [columns = [], ...progress] = table(inRun('progress.csv'));
+    const returns = progress.map((each) => Number(each[columns.indexOf('meanReturn')]));
+    expect(summary('last')).toBeCloseTo(returns.at(-1) ?? NaN, 3);
+    expect(summary('best')).toBeCloseTo(Math.max(...returns), 3);
+    const [a = NaN, b = NaN, c = NaN] = returns;
+    expect(summary('average')).toBeCloseTo((a + 2 * b + c) / 4, 3);
+    expect(summary('evaluation')).toBeCloseTo(report.evaluation.mean, 3);
+    expect(summary('acceptedShare')).toBeCloseTo(report.acceptedUpdates / 3, 5);
+    expect(summary('worstMeanKl')).toBeCloseTo(report.worstMeanKl, 7);
+    expect(summary('worstMeanKl')).toBeLessThanOrEqual(summary('maxKl'));
+    expect(JSON.parse(read(inRun('config.json')))).toMatchObject({
+      compute: { threads: 1 },
+      policy: { hidden: [8, 8] },
+    });
+
+    expect(table('out', 'CartPole-v1.csv').map((each) => each[0])).toEqual([
+      'steps',
+      '400',
+      '800',
+      '1200',
+    ]);
+    expect(table('out', 'CartPole-v1.csv')[0]).toEqual(['steps', 'seed 0', 'seed 1']);
+    expectSound(read('out', 'CartPole-v1.svg'));
+    expect(read('out', 'CartPole-v1.svg')).toContain('rl-zoo TRPO, 100k steps: 500');
+    const readme = read('out', 'README.md');
+    expect(readme).toContain('| CartPole-v1 |');
+    expect(readme).toContain('--hidden=8,8');
+    expect(readme).not.toMatch(/NaN|undefined|Infinity/);
+    expect(readme).not.toContain('have not finished');
+  }, 60_000);
+
+  test('a finished run is not run again, an unfinished one is', async () => {
+    const cell = path.join(folder, 'runs', 'small', 'CartPole-v1');
+    const result = (seed: number) => path.join(cell, `seed${seed}`, 'result.json');
+    const before = [statSync(result(0)).mtimeMs, statSync(result(1)).mtimeMs];
+    const rowsBefore = table('out', 'summary.csv');
+    rmSync(result(1)); // as if it had been interrupted
+    writeFileSync(path.join(cell, 'seed1', 'progress.csv'), 'update,steps\n1,');
+    const outcome = await run(...tiny, ...places, ...set);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(outcome.stdout).toMatch(/^4 runs, 3 of them finished before\n1\/1 {2}small, CartPole/);
+    expect(statSync(result(0)).mtimeMs).toBe(before[0]);
+    expect(statSync(result(1)).mtimeMs).not.toBe(before[1]);
+    // The same seed learns the same.
+    const untimed = (rows: string[][]) => rows.map((row) => row.slice(0, -1));
+    expect(untimed(table('out', 'summary.csv'))).toEqual(untimed(rowsBefore));
+
+    rmSync(result(1));
+    const report = await run(...tiny, ...places, ...set, '--report-only');
+    expect(report).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(result(1))).toBe(false);
+    expect(read('out', 'README.md')).toContain('**1 runs of this plan have not finished');
+    expect(table('out', 'summary.csv')).toHaveLength(4);
+  }, 60_000);
+
+  test('a finished run of other settings is not taken for one of these', async () => {
+    const changed = set.map((text) => text.replace('hidden=8,8', 'hidden=8,4'));
+    const outcome = await run(...tiny, ...places, ...changed);
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(/seed0 holds a finished run with hidden 8,8, .* have 8,4: /);
+  }, 60_000);
+
+  test('a study compares configurations', async () => {
+    const study = {
+      title: 'Small or wide',
+      tasks: ['CartPole-v1', 'Pendulum-v1'],
+      seeds: 2,
+      steps: { 'CartPole-v1': 800, 'Pendulum-v1': 800 },
+      score: 'evaluation',
+      configurations: {
+        small: { stepsPerUpdate: 400, hidden: [8], evaluationEpisodes: 1 },
+        'wide, cold': {
+          ...{ stepsPerUpdate: 400, hidden: [16], evaluationEpisodes: 1, initialLogStd: -1 },
+          byTask: { 'CartPole-v1': { initialLogStd: null } },
+        },
+      },
+    };
+    writeFileSync(path.join(folder, 'widths.json'), JSON.stringify(study));
+    const outcome = await run('--study', 'widths.json', '--out', 'study', '--runs', 'study-runs');
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    const readme = read('study', 'README.md');
+    expect(readme).toMatch(/^# Small or wide\n/);
+    expect(readme).toContain('Best first by evaluation');
+    expect(readme).toMatch(/\| wide, cold +\|/);
+    expect(readme).toContain('wide, cold (Pendulum-v1): `--steps=800');
+    expect(readme).not.toMatch(/NaN|undefined|Infinity/);
+    expectSound(read('study', 'Pendulum-v1.svg'));
+    const config = (...name: string[]) =>
+      JSON.parse(read('study-runs', 'wide, cold', ...name, 'seed1', 'config.json'));
+    expect(config('Pendulum-v1').policy).toMatchObject({ initialLogStd: -1, hidden: [16] });
+    expect(config('CartPole-v1').policy).toMatchObject({ initialLogStd: null, hidden: [16] });
+    // A label with a comma is one field of the table.
+    expect(read('study', 'summary.csv')).toContain('\n"wide, cold",CartPole-v1,0,800,2,');
+  }, 60_000);
+
+  test('failed runs are named with their last words and do not stop the others', async () => {
+    mkdirSync(path.join(folder, 'broken', 'some'), { recursive: true });
+    writeFileSync(path.join(folder, 'broken', 'some', 'CartPole-v1'), 'a file, not a folder');
+    const outcome = await run(
+      ...['--tasks', 'CartPole-v1,Pendulum-v1', '--seeds', '1', '--jobs', '1', '--label', 'some'],
+      ...['--steps', '400', '--set', 'stepsPerUpdate=400,hidden=8,evaluationEpisodes=1'],
+      ...['--out', 'broken-out', '--runs', 'broken'],
+    );
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr).toMatch(/1\/2 {2}some, CartPole-v1, seed 0: FAILED: .+/);
+    expect(outcome.stderr).toMatch(/failed: some, CartPole-v1, seed 0\n$/);
+    expect(table('broken-out', 'summary.csv').map((row) => row[1])).toEqual([
+      'task',
+      'Pendulum-v1',
+    ]);
+
+    const large = 'stepsPerUpdate=4000000000';
+    const child = await run(
+      ...['--tasks', 'CartPole-v1', '--seeds', '1', '--steps', '4000000000', '--label', 'large'],
+      ...['--set', large, '--out', 'none', '--runs', 'broken'],
+    );
+    expect(child.code).toBe(1);
+    expect(child.stderr).toMatch(/FAILED: exit code 1\n {4}trustregion: steps x environments/);
+    expect(existsSync(path.join(folder, 'none'))).toBe(false);
+  }, 60_000);
+
+  test('Ctrl-C stops the runs at work', async () => {
+    const { child, outcome } = start(
+      ...['--tasks', 'CartPole-v1', '--seeds', '3', '--jobs', '2', '--steps', '100000000'],
+      ...['--out', 'stopped', '--runs', 'stopped-runs'],
+    );
+    const progress = (seed: number) =>
+      path.join(folder, 'stopped-runs', 'defaults', 'CartPole-v1', `seed${seed}`, 'progress.csv');
+    const hasBegun = (seed: number) =>
+      existsSync(progress(seed)) && readFileSync(progress(seed), 'utf8').split('\n').length > 3;
+    for (const end = Date.now() + 30_000; !hasBegun(0) || !hasBegun(1); await delay(20)) {
+      expect(Date.now()).toBeLessThan(end);
+    }
+    const second = await run('--tasks', 'CartPole-v1', '--seeds', '1', '--runs', 'stopped-runs');
+    expect(second.code).toBe(2);
+    expect(second.stderr).toMatch(/process \d+ is at work in .*stopped-runs/);
+    child.kill('SIGINT');
+    const { code, stderr } = await outcome;
+    expect(code).toBe(130);
+    expect(stderr).toBe('stopping the runs at work; once more kills them\n');
+    expect(existsSync(progress(2))).toBe(false);
+    expect(existsSync(path.join(folder, 'stopped-runs', 'lock'))).toBe(false);
+    // The children ended by themselves: the rows do not grow any more.
+    const sizes = () => [0, 1].map((seed) => statSync(progress(seed)).size);
+    const atEnd = sizes();
+    await delay(300);
+    expect(sizes()).toEqual(atEnd);
+  }, 60_000);
+});
+
+describe('the plan', () => {
+  test('has every configuration on every task, and defaults', () => {
+    const plan = readPlan(['--seeds', '3', '--first-seed', '5']);
+    expect(plan?.seeds).toEqual([5, 6, 7]);
+    expect(plan?.cells.map(({ task }: { task: string }) => task)).toEqual([...environmentNames]);
+    expect(plan?.cells[0]).toMatchObject({ label: 'defaults', options: [] });
+    expect(readPlan(['--help'])).toBeNull();
+  });
+
+  test.each<[string[], RegExp]>([
+    [['--tasks', 'Hoppper-v5'], /no task 'Hoppper-v5'; there are CartPole-v1, /],
+    [['--seeds', '0'], /seeds must be an integer of at least 1, got '0'/],
+    [['--jobs', 'two'], /--jobs must be an integer of at least 1, got 'two'/],
+    [['--steps', '1e3.5'], /steps of CartPole-v1 must be an integer/],
+    [['--set', 'maxKl=1'], /--set needs a --label/],
+    [['--set', 'fast', '--label', 'a'], /--set must be name=value/],
+    [['--set', 'seed=1', '--label', 'a'], /seed cannot be a setting; use --seeds/],
+    [['--set', 'warmStart=very', '--label', 'a'], /warmStart must be true or false, got 'very'/],
+    [['--label', '../a'], /a label must consist of/],
+    [['--score', 'first'], /--score must be one of last, evaluation, best, average/],
+    [['--study', 'no-such.json'], /no-such.json cannot be read/],
+    [['--study', 'x.json', '--label', 'a'], /leave out --set and --label/],
+    [['--tusks', 'a'], /--tusks/],
+  ])('%j is refused', (args, message) => {
+    expect(() => readPlan(args)).toThrow(message);
+  });
+
+  test.each<[unknown, RegExp]>([
+    [[], /must hold an object with "configurations"/],
+    [{ configurations: {} }, /has no configurations/],
+    [{ configurations: { a: 1 } }, /must hold an object with "configurations"/],
+    [{ configurations: { a: {} }, sed: 3 }, /unknown entry 'sed'/],
+    [{ configurations: { a: { byTask: { Ant: {} } } } }, /byTask of 'a': no task 'Ant'/],
+    [{ configurations: { '.': {} } }, /a label must consist of/],
+  ])('a study %j is refused', (study, message) => {
+    const file = path.join(folder, 'refused.json');
+    writeFileSync(file, JSON.stringify(study));
+    expect(() => readPlan(['--study', file])).toThrow(message);
+  });
+
+  test('settings become options', () => {
+    expect(parseSet('maxKl=0.02, hidden=64,64,warm-start=true')).toEqual({
+      maxKl: '0.02',
+      hidden: '64,64',
+      'warm-start': 'true',
+    });
+    expect(
+      argumentsOf({
+        maxKl: 0.02,
+        hidden: [64, 64],
+        initialLogStd: -0.5,
+        warmStart: true,
+        cgReorthogonalize: false,
+        adaptiveDamping: false,
+        damping: null,
+      }),
+    ).toEqual([
+      '--maxKl=0.02',
+      '--hidden=64,64',
+      '--initialLogStd=-0.5',
+      '--warmStart',
+      '--no-cgReorthogonalize',
+    ]);
+  });
+
+  test('an option that the command line refuses is refused before anything runs', async () => {
+    const outcome = await run('--label', 'a', '--set', 'initialLogStd=0', '--runs', 'refused');
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(/a, CartPole-v1: initialLogStd must be left out for discrete/);
+    expect(existsSync(path.join(folder, 'refused'))).toBe(false);
+  });
+});
+
+describe('scores', () => {
+  const cell = (task: string, ...last: number[]) => ({
+    task,
+    runs: last.map((value) => ({ row: { last: value } })),
+  });
+
+  test('every task has what its scores are normalised with, and marks of known peers', () => {
+    for (const task of environmentNames) {
+      expect(peers.tasks).toHaveProperty([task]);
+    }
+    for (const { random, aim, marks } of Object.values(peers.tasks) as {
+      random: number;
+      aim: number;
+      marks: { source: string; method: string; steps: number; value: number }[];
+    }[]) {
+      expect(aim).toBeGreaterThan(random);
+      expect(marks.length).toBeGreaterThan(0);
+      for (const mark of marks) {
+        expect(peers.sources).toHaveProperty(mark.source);
+        expect([typeof mark.method, typeof mark.steps, typeof mark.value]).toEqual([
+          'string',
+          'number',
+          'number',
+        ]);
+      }
+    }
+  });
+
+  test('normalised scores and their mean over tasks, by hand', () => {
+    const { random, aim } = peers.tasks['InvertedPendulum-v5'];
+    const pole = cell('InvertedPendulum-v5', random, aim);
+    // Scores 0 and 1: mean 1/2, s^2 = 1/2, error 1/2.
+    expect(statisticsOf(pole, 'last')).toMatchObject({ mean: (random + aim) / 2, count: 2 });
+    expect(normalized(pole, 'last')?.mean).toBeCloseTo(0.5, 12);
+    expect(normalized(pole, 'last')?.standardError).toBeCloseTo(0.5, 12);
+    const sure = cell(
+      'CartPole-v1',
+      peers.tasks['CartPole-v1'].aim,
+      peers.tasks['CartPole-v1'].aim,
+    );
+    const both = meanOverTasks([pole, sure], 'last');
+    expect(both?.mean).toBeCloseTo(0.75, 12);
+    expect(both?.standardError).toBeCloseTo(0.25, 12);
+    expect(meanOverTasks([pole, cell('CartPole-v1')], 'last')).toBeUndefined();
+    expect(normalized(cell('Unheard-of-v1', 1), 'last')).toBeUndefined();
+  });
+});
+
+describe('text', () => {
+  test('numbers keep the digits that mean something', () => {
+    expect([1234.5, 12.345, 0.012345, NaN, null].map((value) => number(value))).toEqual([
+      '1235',
+      '12.35',
+      '0.01235',
+      '–',
+      '–',
+    ]);
+    expect(meanText({ mean: 4471.23, standardError: 80.4 })).toBe('4471 ± 80');
+    expect(meanText({ mean: -3.7123, standardError: 0.0412 })).toBe('-3.712 ± 0.041');
+    expect(meanText({ mean: 1000, standardError: 0 })).toBe('1000 ± 0');
+    expect(meanText({ mean: 12.5, standardError: NaN })).toBe('12.5');
+    expect(meanText(undefined)).toBe('–');
+  });
+
+  test('tables', () => {
+    expect(
+      csv([
+        ['a,b', 'c"'],
+        [1.23456789, NaN],
+      ]),
+    ).toBe('"a,b","c"""\n1.23457,\n');
+    expect(
+      markdownTable([
+        ['name', 'x'],
+        ['a|b', 1],
+      ]),
+    ).toBe(['| name |   x |', '| ---- | --: |', '| a\\|b |   1 |'].join('\n'));
+  });
+});
+
+describe('the pool', () => {
+  test('keeps so many at work and starts in order', async () => {
+    const events: string[] = [];
+    let working = 0;
+    let most = 0;
+    const begin = (index: number) => {
+      events.push(`start ${index}`);
+      working += 1;
+      most = Math.max(most, working);
+      const done = delay(index === 0 ? 60 : 10).then(() => {
+        working -= 1;
+        return index;
+      });
+      return { stop: () => undefined, done };
+    };
+    const stopped = await runPool(4, 2, begin, (index: number, outcome: number) => {
+      expect(outcome).toBe(index);
+      events.push(`done ${index}`);
+    });
+    expect(stopped).toBe(false);
+    expect(most).toBe(2);
+    expect(events.filter((event) => event.startsWith('start'))).toEqual([
+      'start 0',
+      'start 1',
+      'start 2',
+      'start 3',
+    ]);
+    expect(events.filter((event) => event.startsWith('done'))).toHaveLength(4);
+  });
+
+  test('a lock whose process is gone counts for nothing', async () => {
+    const place = path.join(folder, 'locks');
+    mkdirSync(place);
+    writeFileSync(path.join(place, 'lock'), '999999999');
+    expect(await locked(place, async () => readdirSync(place))).toEqual(['lock']);
+    expect(readdirSync(place)).toEqual([]);
+    await locked(place, async () => {
+      await expect(locked(place, async () => 1)).rejects.toThrow(
+        `process ${process.pid} is at work`,
+      );
+    });
+  });
+});
