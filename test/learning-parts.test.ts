@@ -1,0 +1,212 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { locked } from '../bench/learning/lock.mjs';
+import { readPlan } from '../bench/learning/plan.mjs';
+import { runPool } from '../bench/learning/pool.mjs';
+import { meanOverTasks, normalized, peers, statisticsOf } from '../bench/learning/results.mjs';
+import { argumentsOf, parseSet } from '../bench/learning/settings.mjs';
+import { csv, markdownTable, meanText, number } from '../bench/learning/text.mjs';
+import { environmentNames } from '../lib/environments/registry.js';
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'trustregion-learning-parts-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the plan', () => {
+  test('has every configuration on every task, and defaults', () => {
+    const plan = readPlan(['--seeds', '3', '--first-seed', '5']);
+    expect(plan?.seeds).toEqual([5, 6, 7]);
+    expect(plan?.cells.map(({ task }: { task: string }) => task)).toEqual([...environmentNames]);
+    expect(plan?.cells[0]).toMatchObject({ label: 'defaults', options: [] });
+    expect(readPlan(['--help'])).toBeNull();
+  });
+
+  test.each<[string[], RegExp]>([
+    [['--tasks', 'Hoppper-v5'], /no task 'Hoppper-v5'; there are CartPole-v1, /],
+    [['--seeds', '0'], /seeds must be an integer of at least 1, got '0'/],
+    [['--jobs', 'two'], /--jobs must be an integer of at least 1, got 'two'/],
+    [['--steps', '1e3.5'], /steps of CartPole-v1 must be an integer/],
+    [['--set', 'maxKl=1'], /--set needs a --label/],
+    [['--set', 'fast', '--label', 'a'], /--set must be name=value/],
+    [['--set', 'seed=1', '--label', 'a'], /seed cannot be a setting; use --seeds/],
+    [['--set', 'warmStart=very', '--label', 'a'], /warmStart must be true or false, got 'very'/],
+    [['--label', '../a'], /a label must consist of/],
+    [['--score', 'first'], /--score must be one of last, evaluation, best, average/],
+    [['--study', 'no-such.json'], /no-such.json cannot be read/],
+    [['--study', 'x.json', '--label', 'a'], /leave out --set and --label/],
+    [['--tusks', 'a'], /--tusks/],
+  ])('%j is refused', (args, message) => {
+    expect(() => readPlan(args)).toThrow(message);
+  });
+
+  test.each<[unknown, RegExp]>([
+    [[], /must hold an object with "configurations"/],
+    [{ configurations: {} }, /has no configurations/],
+    [{ configurations: { a: 1 } }, /must hold an object with "configurations"/],
+    [{ configurations: { a: {} }, sed: 3 }, /unknown entry 'sed'/],
+    [{ configurations: { a: { byTask: { Ant: {} } } } }, /byTask of 'a': no task 'Ant'/],
+    [{ configurations: { '.': {} } }, /a label must consist of/],
+  ])('a study %j is refused', (study, message) => {
+    const file = path.join(folder, 'refused.json');
+    writeFileSync(file, JSON.stringify(study));
+    expect(() => readPlan(['--study', file])).toThrow(message);
+  });
+
+  test('settings become options', () => {
+    expect(parseSet('maxKl=0.02, hidden=64,64,warm-start=true')).toEqual({
+      maxKl: '0.02',
+      hidden: '64,64',
+      'warm-start': 'true',
+    });
+    expect(
+      argumentsOf({
+        maxKl: 0.02,
+        hidden: [64, 64],
+        initialLogStd: -0.5,
+        warmStart: true,
+        cgReorthogonalize: false,
+        adaptiveDamping: false,
+        damping: null,
+      }),
+    ).toEqual([
+      '--maxKl=0.02',
+      '--hidden=64,64',
+      '--initialLogStd=-0.5',
+      '--warmStart',
+      '--no-cgReorthogonalize',
+    ]);
+  });
+});
+
+describe('scores', () => {
+  const cell = (task: string, ...last: number[]) => ({
+    task,
+    runs: last.map((value) => ({ row: { last: value } })),
+  });
+
+  test('every task has what its scores are normalised with, and marks of known peers', () => {
+    for (const task of environmentNames) {
+      expect(peers.tasks).toHaveProperty([task]);
+    }
+    for (const { random, aim, marks } of Object.values(peers.tasks) as {
+      random: number;
+      aim: number;
+      marks: { source: string; method: string; steps: number; value: number }[];
+    }[]) {
+      expect(aim).toBeGreaterThan(random);
+      expect(marks.length).toBeGreaterThan(0);
+      for (const mark of marks) {
+        expect(peers.sources).toHaveProperty(mark.source);
+        expect([typeof mark.method, typeof mark.steps, typeof mark.value]).toEqual([
+          'string',
+          'number',
+          'number',
+        ]);
+      }
+    }
+  });
+
+  test('normalised scores and their mean over tasks, by hand', () => {
+    const { random, aim } = peers.tasks['InvertedPendulum-v5'];
+    const pole = cell('InvertedPendulum-v5', random, aim);
+    // Scores 0 and 1: mean 1/2, s^2 = 1/2, error 1/2.
+    expect(statisticsOf(pole, 'last')).toMatchObject({ mean: (random + aim) / 2, count: 2 });
+    expect(normalized(pole, 'last')?.mean).toBeCloseTo(0.5, 12);
+    expect(normalized(pole, 'last')?.standardError).toBeCloseTo(0.5, 12);
+    const sure = cell(
+      'CartPole-v1',
+      peers.tasks['CartPole-v1'].aim,
+      peers.tasks['CartPole-v1'].aim,
+    );
+    const both = meanOverTasks([pole, sure], 'last');
+    expect(both?.mean).toBeCloseTo(0.75, 12);
+    expect(both?.standardError).toBeCloseTo(0.25, 12);
+    expect(meanOverTasks([pole, cell('CartPole-v1')], 'last')).toBeUndefined();
+    expect(normalized(cell('Unheard-of-v1', 1), 'last')).toBeUndefined();
+  });
+});
+
+describe('text', () => {
+  test('numbers keep the digits that mean something', () => {
+    expect([1234.5, 12.345, 0.012345, NaN, null].map((value) => number(value))).toEqual([
+      '1235',
+      '12.35',
+      '0.01235',
+      '–',
+      '–',
+    ]);
+    expect(meanText({ mean: 4471.23, standardError: 80.4 })).toBe('4471 ± 80');
+    expect(meanText({ mean: -3.7123, standardError: 0.0412 })).toBe('-3.712 ± 0.041');
+    expect(meanText({ mean: 1000, standardError: 0 })).toBe('1000 ± 0');
+    expect(meanText({ mean: 12.5, standardError: NaN })).toBe('12.5');
+    expect(meanText(undefined)).toBe('–');
+  });
+
+  test('tables', () => {
+    expect(
+      csv([
+        ['a,b', 'c"'],
+        [1.23456789, NaN],
+      ]),
+    ).toBe('"a,b","c"""\n1.23457,\n');
+    expect(
+      markdownTable([
+        ['name', 'x'],
+        ['a|b', 1],
+      ]),
+    ).toBe(['| name |   x |', '| ---- | --: |', '| a\\|b |   1 |'].join('\n'));
+  });
+});
+
+describe('the pool', () => {
+  test('keeps so many at work and starts in order', async () => {
+    const events: string[] = [];
+    let working = 0;
+    let most = 0;
+    const begin = (index: number) => {
+      events.push(`start ${index}`);
+      working += 1;
+      most = Math.max(most, working);
+      const done = delay(index === 0 ? 60 : 10).then(() => {
+        working -= 1;
+        return index;
+      });
+      return { stop: () => undefined, done };
+    };
+    const stopped = await runPool(4, 2, begin, (index: number, outcome: number) => {
+      expect(outcome).toBe(index);
+      events.push(`done ${index}`);
+    });
+    expect(stopped).toBe(false);
+    expect(most).toBe(2);
+    expect(events.filter((event) => event.startsWith('start'))).toEqual([
+      'start 0',
+      'start 1',
+      'start 2',
+      'start 3',
+    ]);
+    expect(events.filter((event) => event.startsWith('done'))).toHaveLength(4);
+  });
+
+  test('a lock whose process is gone counts for nothing', async () => {
+    const place = path.join(folder, 'locks');
+    mkdirSync(place);
+    writeFileSync(path.join(place, 'lock'), '999999999');
+    expect(await locked(place, async () => readdirSync(place))).toEqual(['lock']);
+    expect(readdirSync(place)).toEqual([]);
+    await locked(place, async () => {
+      await expect(locked(place, async () => 1)).rejects.toThrow(
+        `process ${process.pid} is at work`,
+      );
+    });
+  });
+});
