@@ -2,8 +2,7 @@
 //
 //   npm run bench:learning -- --help
 //
-// A run that has finished is not run again; one that was interrupted is. Do not compile in this clone
-// while it runs: every run is a new process of dist/.
+// A run that has finished is not run again; one that was interrupted is.
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -12,6 +11,7 @@ import { runPool } from './learning/pool.mjs';
 import { locked } from './learning/lock.mjs';
 import { help, readPlan } from './learning/plan.mjs';
 import { writeReport } from './learning/report.mjs';
+import { withProgram } from './learning/program.mjs';
 import { readCell } from './learning/results.mjs';
 import { folderOf, requireSameSettings, resultOf, startRun } from './learning/run.mjs';
 import { resolve } from './learning/settings.mjs';
@@ -53,7 +53,7 @@ function unfinished(plan) {
 }
 
 /** Runs them; returns whether it was stopped, and the names of those that failed. */
-async function perform(plan, runs) {
+async function perform(plan, runs, program) {
   const commit = commitOf();
   const began = Date.now();
   const failed = [];
@@ -61,7 +61,7 @@ async function perform(plan, runs) {
   const stopped = await runPool(
     runs.length,
     plan.jobs,
-    (number) => startRun(runs[number].cell, runs[number].seed, commit),
+    (number) => startRun(program, runs[number].cell, runs[number].seed, commit),
     (number, { report, failure }) => {
       const { cell, seed } = runs[number];
       const name = `${cell.label}, ${cell.task}, seed ${seed}`;
@@ -97,7 +97,7 @@ async function main() {
   const { stopped, failed } =
     runs.length === 0
       ? { stopped: false, failed: [] }
-      : await locked(plan.runs, () => perform(plan, runs));
+      : await locked(plan.runs, () => withProgram((program) => perform(plan, runs, program)));
   const cells = [];
   for (const cell of plan.cells) cells.push(await readCell(cell, plan.seeds));
   if (cells.some((cell) => cell.runs.length > 0)) {

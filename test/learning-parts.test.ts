@@ -6,7 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { locked } from '../bench/learning/lock.mjs';
 import { readPlan } from '../bench/learning/plan.mjs';
 import { runPool } from '../bench/learning/pool.mjs';
-import { meanOverTasks, normalized, peers, statisticsOf } from '../bench/learning/results.mjs';
+import {
+  meanOverTasks,
+  meanRanks,
+  normalized,
+  peers,
+  statisticsOf,
+} from '../bench/learning/results.mjs';
 import { argumentsOf, parseSet } from '../bench/learning/settings.mjs';
 import { csv, markdownTable, meanText, number } from '../bench/learning/text.mjs';
 import { environmentNames } from '../lib/environments/registry.js';
@@ -132,6 +138,15 @@ describe('scores', () => {
     expect(both?.standardError).toBeCloseTo(0.25, 12);
     expect(meanOverTasks([pole, cell('CartPole-v1')], 'last')).toBeUndefined();
     expect(normalized(cell('Unheard-of-v1', 1), 'last')).toBeUndefined();
+  });
+
+  test('mean ranks, by hand', () => {
+    const tasks = [
+      [cell('A', 5), cell('A', 7), cell('A', 5)], // 2.5, 1, 2.5
+      [cell('B', 3), cell('B', 2), cell('B', 1)], // 1, 2, 3
+    ];
+    expect(meanRanks(tasks, 'last')).toEqual([1.75, 1.5, 2.75]);
+    expect(meanRanks([[cell('A', 1), cell('A')]], 'last')).toBeUndefined();
   });
 });
 

@@ -223,11 +223,14 @@ describe('bench:learning', () => {
     const second = await run('--tasks', 'CartPole-v1', '--seeds', '1', '--runs', 'stopped-runs');
     expect(second.code).toBe(2);
     expect(second.stderr).toMatch(/process \d+ is at work in .*stopped-runs/);
+    const copies = () => readdirSync('.').filter((name) => name.startsWith('build-learning-'));
+    const whileAtWork = copies().length;
     child.kill('SIGINT');
     const { code, stderr } = await outcome;
     expect(code).toBe(130);
     expect(stderr).toBe('stopping the runs at work; once more kills them\n');
     expect(existsSync(progress(2))).toBe(false);
+    expect(copies()).toHaveLength(whileAtWork - 1); // the program's copy is gone
     expect(existsSync(path.join(folder, 'stopped-runs', 'lock'))).toBe(false);
     // The children ended by themselves: the rows do not grow any more.
     const sizes = () => [0, 1].map((seed) => statSync(progress(seed)).size);

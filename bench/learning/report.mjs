@@ -4,7 +4,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { machine } from '../harness/contenders.mjs';
 import { drawTask } from './pictures.mjs';
-import { curveTable, meanOverTasks, normalized, peers, scores, statisticsOf } from './results.mjs';
+import {
+  curveTable,
+  meanOverTasks,
+  meanRanks,
+  normalized,
+  peers,
+  scores,
+  statisticsOf,
+} from './results.mjs';
 import { csv, markdownTable, markName, meanText, number } from './text.mjs';
 
 /** Columns of `summary.csv`, one row a run. */
@@ -139,6 +147,10 @@ function studyTables({ labels, seeds, score }, cells, tasks) {
   const ranking = labels
     .map((label) => ({ label, own: overTasks(label, score) }))
     .sort((a, b) => (b.own?.mean ?? -Infinity) - (a.own?.mean ?? -Infinity));
+  const ranks = meanRanks(
+    tasks.map((task) => labels.map((label) => find(label, task))),
+    score,
+  );
   const [baseline] = labels;
   const reference = overTasks(baseline, score);
   const byTask = (textOf) =>
@@ -148,15 +160,22 @@ function studyTables({ labels, seeds, score }, cells, tasks) {
     ]);
   return [
     '## Normalised mean over tasks',
-    `Best first by ${scoreNames[score]}; ${seeds.length} seeds. The last column is the difference in this score to ` +
+    `Best first by ${scoreNames[score]}; ${seeds.length} seeds. "Against" is the difference in this score to ` +
       `\`${baseline}\`, with the error of a difference of independent means: less than two errors is noise. ` +
+      'Mean rank: the place by this score, 1 for the best, as mean over tasks, without regard to any scale. ' +
       'A dash: not every task has a finished run.',
     markdownTable([
-      ['configuration', ...scores.map((name) => scoreNames[name]), `against ${baseline}`],
+      [
+        'configuration',
+        ...scores.map((name) => scoreNames[name]),
+        `against ${baseline}`,
+        'mean rank',
+      ],
       ...ranking.map(({ label, own }) => [
         label,
         ...scores.map((name) => meanText(overTasks(label, name))),
         label === baseline ? '' : meanText(difference(own, reference)),
+        number(ranks?.[labels.indexOf(label)], 3),
       ]),
     ]),
     `## Normalised, ${scoreNames[score]}`,

@@ -101,6 +101,29 @@ export function meanOverTasks(cells, name) {
   };
 }
 
+/**
+ * Configurations against each other without any scale: the mean over tasks of the place, 1 for the best,
+ * that each takes by the mean of a score; equal ones share theirs. `undefined` unless every task has
+ * every configuration.
+ *
+ * @param byTask - Of each task the cells of all configurations, in one order.
+ * @returns One mean for each configuration.
+ */
+export function meanRanks(byTask, name) {
+  if (byTask.some((cells) => cells.some(({ runs }) => runs.length === 0))) return undefined;
+  const ranks = byTask.map((cells) => {
+    const means = cells.map((cell) => statisticsOf(cell, name).mean);
+    return means.map((own) => {
+      const better = means.filter((other) => other > own).length;
+      const equal = means.filter((other) => other === own).length;
+      return better + (equal + 1) / 2;
+    });
+  });
+  return byTask[0].map(
+    (_, index) => ranks.reduce((sum, own) => sum + own[index], 0) / byTask.length,
+  );
+}
+
 /** So many rows are enough for a curve in a table. */
 const mostRows = 201;
 

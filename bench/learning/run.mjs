@@ -3,11 +3,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { settingsOf } from '../../dist/esm/cli/run-table.js';
-import { trainOptions } from '../../dist/esm/cli/train-options.js';
 
-const program = fileURLToPath(new URL('../../dist/esm/cli/main.js', import.meta.url));
 const resultName = 'result.json';
 
 /** The folder of a cell's run. */
@@ -38,18 +35,16 @@ export function requireSameSettings(folder, settings) {
 }
 
 /**
- * Starts a run. Of one that was interrupted the folder is taken up again if `trustregion train` can
- * resume, and else made anew.
+ * Starts a run. What one that was interrupted has left is removed first.
  *
+ * @param program - The command line's file.
  * @returns `{ stop(signal), done }`; `done` resolves to `{ report }`, `{ interrupted: true }` or
  *   `{ failure }`, a text.
  */
-export function startRun(cell, seed, commit) {
+export function startRun(program, cell, seed, commit) {
   const folder = folderOf(cell, seed);
-  const canResume =
-    trainOptions.resume !== undefined && existsSync(path.join(folder, 'state.json'));
   try {
-    if (!canResume) rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
     mkdirSync(path.dirname(folder), { recursive: true });
   } catch (error) {
     return { stop: () => {}, done: Promise.resolve({ failure: error.message }) };
