@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TrustRegionError } from '../errors.js';
 import { nearestName } from '../validate.js';
 import type { Trace } from './learning-curves.js';
-import { messageOf, readRunConfig } from './run-config.js';
+import { readRunConfig } from './run-config.js';
 
 /**
  * What a run folder tells about a run.
@@ -96,7 +96,8 @@ async function readProgress(folder: string): Promise<ProgressTable> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw damaged(`${file} cannot be read: ${messageOf(cause)}`, cause);
+    const { message } = cause as Error; // of the file system, always an Error
+    throw damaged(`${file} cannot be read: ${message}`, cause);
   }
   // A run that was killed may leave a last line without its end.
   const [header = '', ...lines] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
