@@ -178,7 +178,8 @@ test('settings are those that decide what is learned, by the names of the comman
   expect(
     settingsOf({
       task: 'x',
-      train: { steps: 5, estimator: 'gae', workers: 2 },
+      train: { steps: 5, estimator: 'gae' },
+      sampling: { environments: 4, workers: 2 },
       methodOptions: { maxKl: 'Infinity', adaptiveDamping: { factor: 1.5 }, seed: 3 },
       policy: { hidden: [8, 4], activation: 'tanh', seed: 1, parameterCount: 7 },
       valueFunction: { hidden: [8, 4], activation: 'relu', fit: { epochs: 2 }, seed: 2 },
@@ -187,6 +188,7 @@ test('settings are those that decide what is learned, by the names of the comman
   ).toEqual({
     steps: '5',
     estimator: 'gae',
+    environments: '4',
     maxKl: 'Infinity',
     adaptiveDamping: '{"factor":1.5}',
     hidden: '8,4',

@@ -72,7 +72,6 @@ export function argumentsOf(settings) {
 export async function resolve(task, options) {
   const { values } = parseArguments(options, trainOptions);
   const run = await prepareRun(task, values);
-  const { config } = run;
-  for (const each of [run.policy, run.critic, run.environment]) each.close();
-  return settingsOf(config);
+  for (const each of Object.values(run)) await each.close?.(); // all of it that can be closed
+  return settingsOf(run.config);
 }

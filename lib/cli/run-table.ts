@@ -46,6 +46,7 @@ export async function readRun(folder: string): Promise<RecordedRun> {
 /** The sections of `config.json` that decide what is learned, and what their entries are called. */
 const sections: Readonly<Record<string, (name: string) => string>> = {
   train: (name) => name,
+  sampling: (name) => name,
   methodOptions: (name) => name,
   policy: (name) => name,
   'valueFunction.fit': (name) => `value${capitalized(name)}`,
