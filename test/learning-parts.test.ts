@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { locked } from '../bench/learning/lock.mjs';
 import { readPlan } from '../bench/learning/plan.mjs';
 import { runPool } from '../bench/learning/pool.mjs';
+import { writeReport } from '../bench/learning/report.mjs';
 import {
   meanOverTasks,
   meanRanks,
@@ -147,6 +148,49 @@ describe('scores', () => {
     ];
     expect(meanRanks(tasks, 'last')).toEqual([1.75, 1.5, 2.75]);
     expect(meanRanks([[cell('A', 1), cell('A')]], 'last')).toBeUndefined();
+  });
+});
+
+describe('the report', () => {
+  const row = (seed: number, last: number, worstMeanKl: number) => ({
+    ...{
+      label: 'defaults',
+      task: 'CartPole-v1',
+      seed,
+      steps: 1000,
+      updates: 4,
+      last,
+      evaluation: 500,
+    },
+    ...{ evaluationStd: 0, best: 500, average: 50, acceptedShare: 0.75, worstMeanKl, maxKl: 0.01 },
+    ...{ wallSeconds: 2, physics: 1, inference: 0.5, update: 0.25, critic: 0.2, rest: 0.05 },
+  });
+  const report = (...rows: ReturnType<typeof row>[]): string => {
+    const out = path.join(folder, 'report');
+    const runs = rows.map((own) => ({ row: own, trace: [[1000, own.last]], commit: 'abc' }));
+    const cells = [{ label: 'defaults', task: 'CartPole-v1', options: [], runs }];
+    const plan = { title: 'T', command: 'c', seeds: [0, 1], tasks: ['CartPole-v1'] };
+    writeReport({ ...plan, out, labels: ['defaults'] }, cells);
+    return readFileSync(path.join(out, 'README.md'), 'utf8').replace(/ +/g, ' ');
+  };
+
+  test('says what was reached, by which metric, and what it cost', () => {
+    const text = report(row(0, 100, 0.0099), row(1, 200, 0.0095));
+    expect(text).toContain(
+      '| CartPole-v1 | 2 | 1,000 | 150 ± 50 | 500 ± 0 | 500 ± 0 | 500 | best only |',
+    );
+    expect(text).toContain(
+      '| CartPole-v1 | 2 ± 0 s | 500 | 50 / 25 / 13 / 10 / 3 | 75.00 % | 0.009900 | 0.01 |',
+    );
+    expect(text).toContain('| CartPole-v1 | rl-zoo TRPO, 100k steps | CartPole-v1 | 100,000 | 1 |');
+    expect(text).toContain('commit abc.');
+    expect(text).not.toContain('have not finished');
+    expect(report(row(0, 500, 0.01))).toContain('| 500 | yes |');
+    expect(report(row(0, 500, 0.01))).toContain('**1 runs of this plan have not finished');
+  });
+
+  test('a bound that was left is shown, however little', () => {
+    expect(report(row(0, 1, 0.0099), row(1, 1, 0.010000001))).toContain('| 0.01000 **over** |');
   });
 });
 

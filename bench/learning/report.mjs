@@ -12,6 +12,7 @@ import {
   peers,
   scores,
   statisticsOf,
+  timeNames,
 } from './results.mjs';
 import { csv, markdownTable, markName, meanText, number } from './text.mjs';
 
@@ -19,6 +20,7 @@ import { csv, markdownTable, markName, meanText, number } from './text.mjs';
 const summaryColumns = [
   ...['label', 'task', 'seed', 'steps', 'updates', 'last', 'evaluation', 'evaluationStd', 'best'],
   ...['average', 'acceptedShare', 'worstMeanKl', 'maxKl', 'wallSeconds'],
+  ...timeNames,
 ];
 
 const scoreNames = {
@@ -225,14 +227,16 @@ function costTable(cells, isStudy) {
       const sum = (name) => all.reduce((total, row) => total + row[name], 0);
       const accepted = all.reduce((total, row) => total + row.acceptedShare * row.updates, 0);
       const worst = Math.max(...all.map((row) => row.worstMeanKl));
+      const isOver = all.some((row) => row.maxKl !== null && row.worstMeanKl > row.maxKl);
       const bounds = [...new Set(all.map(({ maxKl }) => maxKl))];
       return [
         ...(isStudy ? [label] : []),
         task,
         `${meanText(statisticsOf(cell, 'wallSeconds'))} s`,
         number(sum('steps') / sum('wallSeconds'), 3),
+        timeNames.map((name) => shareText(sum(name) / sum('wallSeconds'))).join(' / '),
         `${((100 * accepted) / sum('updates')).toFixed(2)} %`,
-        worst.toPrecision(4),
+        `${worst.toPrecision(4)}${isOver ? ' **over**' : ''}`,
         bounds.map((bound) => bound ?? 'none').join(', '),
       ];
     });
@@ -240,6 +244,7 @@ function costTable(cells, isStudy) {
     'task',
     'wall time of a run',
     'steps / s',
+    `${timeNames.join(' / ')}, %`,
     'updates accepted',
     'worst mean KL',
     'bound',
@@ -250,12 +255,13 @@ function costTable(cells, isStudy) {
   );
 }
 
+const shareText = (share) => number(Math.round(100 * share), 3);
+
 function peersTable(tasks) {
   const rows = tasks.flatMap((task) =>
     (peers.tasks[task]?.marks ?? []).map((mark) => {
       const source = peers.sources[mark.source];
-      const error =
-        mark.error === undefined ? '' : ` ± ${mark.error} (${mark.spread ?? source.spread})`;
+      const error = mark.error === undefined ? '' : ` ± ${mark.error} (${source.spread})`;
       return [
         task,
         markName(mark),

@@ -18,6 +18,9 @@ export const peers = JSON.parse(readFileSync(new URL('peers.json', import.meta.u
  */
 export const scores = ['last', 'evaluation', 'best', 'average'];
 
+/** Where the seconds of a run went, as far as its report tells. */
+export const timeNames = ['physics', 'inference', 'update', 'critic', 'rest'];
+
 /**
  * Reads the finished runs of a cell.
  *
@@ -47,12 +50,13 @@ async function readFinished({ label, task }, seed, folder, { report, commit }) {
     last: trace.at(-1)?.[1] ?? Number.NaN,
     evaluation: evaluation.mean,
     evaluationStd: evaluation.std,
-    best: trace.reduce((best, [, value]) => Math.max(best, value), Number.NEGATIVE_INFINITY),
+    best: trace.length === 0 ? Number.NaN : Math.max(...trace.map(([, value]) => value)),
     average: averageOf(trace),
     acceptedShare: report.acceptedUpdates / updates,
     worstMeanKl,
     maxKl,
     wallSeconds,
+    ...Object.fromEntries(timeNames.map((name) => [name, report.timing?.[name]])),
   };
   return { row, trace, commit };
 }

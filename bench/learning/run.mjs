@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { settingsOf } from '../../dist/esm/cli/run-table.js';
+import { identityOf } from './settings.mjs';
 
 const resultName = 'result.json';
 
@@ -21,10 +21,11 @@ export function resultOf(folder) {
 /**
  * Makes sure that a finished run is what its cell would do now: presets and options may have changed.
  *
+ * @param settings - Their identity.
  * @throws Error naming the first setting that differs.
  */
 export function requireSameSettings(folder, settings) {
-  const had = settingsOf(JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8')));
+  const had = identityOf(JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8')));
   const differs = Object.keys({ ...had, ...settings }).find((name) => had[name] !== settings[name]);
   if (differs !== undefined) {
     throw new Error(

@@ -63,15 +63,24 @@ export function argumentsOf(settings) {
 }
 
 /**
- * What the settings come to for a task, presets included: the settings by which finished runs are told
- * to be of this configuration.
+ * What tells from a run's `config.json` which cell it belongs to: everything that decides its scores but
+ * the seed.
+ */
+export function identityOf(config) {
+  const { method, evaluation } = config;
+  return { method, evaluationEpisodes: String(evaluation.episodes), ...settingsOf(config) };
+}
+
+/**
+ * What the settings come to for a task, presets included.
  *
  * @param options - Of `trustregion train`, without seed and folder.
+ * @returns The identity of its runs.
  * @throws Error if the command line would refuse them.
  */
 export async function resolve(task, options) {
   const { values } = parseArguments(options, trainOptions);
   const run = await prepareRun(task, values);
   for (const each of Object.values(run)) await each.close?.(); // all of it that can be closed
-  return settingsOf(run.config);
+  return identityOf(run.config);
 }
