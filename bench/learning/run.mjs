@@ -96,7 +96,7 @@ function lastWords(code, signal, stderr) {
   const how = signal === null ? `exit code ${code}` : `killed by ${signal}`;
   const words = stderr
     .split('\n')
-    .filter((line) => line.trim() !== '')
+    .filter((line) => line.trim() !== '' && !/^\s+at /.test(line)) // what, not where
     .slice(-3);
   return [how, ...words].join('\n    ');
 }
