@@ -27,7 +27,7 @@ function describe(cause) {
 }
 
 try {
-  module.exports = { addon: load(), error: undefined };
+  module.exports = { addon: load(), error: undefined, root: __dirname };
 } catch (cause) {
-  module.exports = { addon: undefined, error: describe(cause) };
+  module.exports = { addon: undefined, error: describe(cause), root: __dirname };
 }

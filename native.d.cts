@@ -1,6 +1,10 @@
-/** The compiled addon, or the reason why there is none. Exactly one of the two is defined. */
-declare const native:
+/**
+ * The compiled addon, or the reason why there is none: exactly one of the two is defined; and the
+ * folder of the package.
+ */
+declare const native: { readonly root: string } & (
   | { readonly addon: object; readonly error: undefined }
-  | { readonly addon: undefined; readonly error: Error };
+  | { readonly addon: undefined; readonly error: Error }
+);
 
 export = native;

@@ -1,111 +1,169 @@
-import type { Environment } from './environments/environment.js';
+import { performance } from 'node:perf_hooks';
+import type { Lockstep } from './environment-group.js';
 import type { EpisodeStatistics } from './episode-statistics.js';
-import type { ActionArray, Policy } from './policy.js';
-import type { RolloutBuffer } from './rollout-buffer.js';
+import { TrustRegionError } from './errors.js';
+import type { FloatArray } from './native.js';
+import { openPolicy } from './policy-geometry.js';
+import type { ActionArray, ActOptions, Policy } from './policy.js';
+import type { Rollout } from './rollout-batch.js';
+import { makeRolloutStorage } from './rollout-storage.js';
+import type { RolloutStorage } from './rollout-storage.js';
 import type { ActionSpace } from './spaces.js';
-import { SupervisedEnvironment } from './supervised-environment.js';
+import type { TimeSheet } from './train-timing.js';
 import { TurnTaker } from './turn-taker.js';
 
+/** What `policy.act` needs for one time step: views of a storage, made once. */
+interface Row<Actions extends ActionSpace> {
+  readonly observations: FloatArray;
+  readonly options: ActOptions<Actions>;
+}
+
+interface Target<Actions extends ActionSpace> {
+  readonly storage: RolloutStorage;
+  readonly rows: readonly Row<Actions>[];
+}
+
 /**
- * Lets a policy act in some environments side by side and puts what happens into rollout buffers.
- * Episodes run on from one rollout into the next.
+ * Lets a policy act in environments that step side by side. Everything about a step is written once,
+ * to where the update reads it: environments write what they show, and the policy its actions, into the
+ * storage of the rollout. Episodes run on from one rollout into the next.
+ *
+ * There are two storages, used in turn: a rollout stays as it is until the one after the next is
+ * collected.
  */
 export class Collector<Actions extends ActionSpace> {
   readonly #policy: Policy<Actions>;
-  readonly #environments: readonly SupervisedEnvironment[];
+  readonly #environments: Lockstep;
   readonly #statistics: EpisodeStatistics;
+  readonly #times: TimeSheet;
   readonly #turns = new TurnTaker();
+  readonly #targets: readonly Target<Actions>[];
+  #rollouts = 0;
+  /** How many steps of the rollout before are there. */
+  #previousSteps = 0;
 
-  /** What each environment shows now, one row each. */
-  #observations: Float64Array;
-  #nextObservations: Float64Array;
-  #actions: ActionArray<Actions> | undefined;
-  readonly #rewards: Float64Array;
-  readonly #terminated: Uint8Array;
-  readonly #truncated: Uint8Array;
+  /**
+   * @param policy - It acts.
+   * @param environments - It acts in them. Then `await begin()`.
+   * @param capacity - Time steps of the longest rollout.
+   * @param isShared - Whether other threads step the environments.
+   */
+  constructor(
+    policy: Policy<Actions>,
+    environments: Lockstep,
+    { capacity, isShared }: { readonly capacity: number; readonly isShared: boolean },
+    statistics: EpisodeStatistics,
+    times: TimeSheet,
+  ) {
+    this.#policy = policy;
+    this.#environments = environments;
+    this.#statistics = statistics;
+    this.#times = times;
+    const makeTarget = (): Target<Actions> => {
+      const { observationSize, actionLength, precision, options } = policy;
+      const storage = makeRolloutStorage(
+        {
+          steps: capacity,
+          environments: environments.count,
+          observationSize,
+          actionLength,
+          precision,
+          actionType: options.actions.kind === 'continuous' ? 'float32' : 'int32',
+        },
+        isShared,
+      );
+      return { storage, rows: rowsOf(storage) };
+    };
+    this.#targets = [makeTarget(), makeTarget()];
+    environments.open(this.#targets.map(({ storage }) => storage));
+  }
 
   /**
    * Resets every environment.
    *
-   * @param seeds - One for the first reset of each environment.
-   * @throws TrustRegionError `ERR_CALLBACK` or `ERR_NOT_FINITE` if an environment fails.
+   * @throws TrustRegionError (the promise rejects) `ERR_CALLBACK`, `ERR_NOT_FINITE` or `ERR_TIMEOUT`
+   *   if an environment fails.
    */
-  constructor(
-    policy: Policy<Actions>,
-    environments: readonly Environment[],
-    seeds: readonly number[],
-    statistics: EpisodeStatistics,
-  ) {
-    const count = environments.length;
-    this.#policy = policy;
-    this.#statistics = statistics;
-    this.#observations = new Float64Array(count * policy.observationSize);
-    this.#nextObservations = new Float64Array(count * policy.observationSize);
-    this.#rewards = new Float64Array(count);
-    this.#terminated = new Uint8Array(count);
-    this.#truncated = new Uint8Array(count);
-    this.#environments = environments.map(
-      (environment, index) =>
-        new SupervisedEnvironment(environment, seeds[index], `environment ${index}`),
-    );
-    this.#environments.forEach((environment, index) => {
-      this.#observations.set(environment.reset(seeds[index]), index * policy.observationSize);
-    });
+  begin(seeds: readonly number[]): Promise<void> {
+    return this.#times.book('physics', () => this.#environments.begin(seeds, 0));
   }
 
   /**
-   * Fills `buffer`.
+   * Collects a rollout.
    *
-   * @returns Whether it is full: `false` if `signal` was aborted first.
-   * @throws TrustRegionError `ERR_CALLBACK` or `ERR_NOT_FINITE` if an environment fails.
+   * @param steps - Time steps, at most the capacity.
+   * @returns The rollout, or `null` if `signal` was aborted first; the collector is then of no more
+   *   use, as it is after an error.
+   * @throws TrustRegionError (the promise rejects) `ERR_CALLBACK`, `ERR_NOT_FINITE` or `ERR_TIMEOUT`
+   *   if an environment fails; `ERR_STALE_BATCH` if the policy changed meanwhile; `ERR_CLOSED`.
    */
-  async collect(buffer: RolloutBuffer<Actions>, signal?: AbortSignal): Promise<boolean> {
-    while (!buffer.full) {
-      if (this.#turns.isDue) {
+  async collect(steps: number, signal?: AbortSignal): Promise<Rollout | null> {
+    const number = this.#rollouts % 2;
+    const { storage, rows } = this.#targets[number] as Target<Actions>;
+    const { version } = openPolicy(this.#policy);
+    this.#carryOver(storage);
+    for (let step = 0; step < steps; step += 1) {
+      let start = performance.now();
+      if (this.#turns.isDue(start)) {
         await this.#turns.pause();
+        start = performance.now();
       }
       if (signal?.aborted === true) {
-        return false;
+        return null;
       }
-      this.#step(buffer);
+      const { observations, options } = rows[step] as Row<Actions>;
+      this.#policy.act(observations, options);
+      const acted = performance.now();
+      if (!this.#environments.step(number, step)) {
+        await this.#environments.settled();
+      }
+      this.#times.inference += acted - start;
+      this.#times.physics += performance.now() - acted;
+      this.#record(storage, step);
     }
-    return true;
+    requireSameVersion(version, openPolicy(this.#policy).version);
+    this.#rollouts += 1;
+    this.#previousSteps = steps;
+    return { storage, steps, policyVersion: version };
   }
 
-  /** One time step of all environments. */
-  #step(buffer: RolloutBuffer<Actions>): void {
-    const observations = this.#observations;
-    const actions = this.#policy.act(
-      observations,
-      this.#actions === undefined ? {} : { out: this.#actions },
+  /** What the environments show now is where the next rollout starts. */
+  #carryOver(storage: RolloutStorage): void {
+    const previous = this.#targets[(this.#rollouts + 1) % 2]?.storage;
+    if (this.#rollouts > 0 && previous !== undefined) {
+      const length = storage.environments * storage.observationSize;
+      const first = this.#previousSteps * length;
+      storage.observations.set(previous.observations.subarray(first, first + length));
+    }
+  }
+
+  #record({ environments, rewards, terminated, truncated }: RolloutStorage, step: number): void {
+    const first = step * environments;
+    for (let index = 0; index < environments; index += 1) {
+      const row = first + index;
+      const ended = terminated[row] === 1 || truncated[row] === 1;
+      this.#statistics.record(index, rewards[row] ?? NaN, ended);
+    }
+  }
+}
+
+function rowsOf<Actions extends ActionSpace>(storage: RolloutStorage): Row<Actions>[] {
+  const { steps, environments, observationSize, actionLength } = storage;
+  return Array.from({ length: steps }, (_, step) => {
+    const row = <Numbers extends FloatArray | Int32Array>(array: Numbers, size: number): Numbers =>
+      array.subarray(step * environments * size, (step + 1) * environments * size) as Numbers;
+    // The kind of the array is the kind of the space, which TypeScript cannot follow.
+    const out = row(storage.actions, actionLength) as ActionArray<Actions>;
+    return { observations: row(storage.observations, observationSize), options: { out } };
+  });
+}
+
+function requireSameVersion(before: number, now: number): void {
+  if (before !== now) {
+    throw new TrustRegionError(
+      'ERR_STALE_BATCH',
+      `all steps of a rollout must come from one version of the policy, got version ${now} after ` +
+        `version ${before}: something else changed it meanwhile`,
     );
-    this.#actions = actions;
-    const size = this.#policy.observationSize;
-    const upcoming = new Float64Array(observations.length);
-
-    this.#environments.forEach((environment, index) => {
-      const step = environment.step(actions, index * this.#policy.actionLength);
-      const ended = step.terminated || step.truncated;
-      this.#rewards[index] = step.reward;
-      this.#terminated[index] = Number(step.terminated);
-      this.#truncated[index] = Number(step.truncated);
-      if (step.terminated) {
-        this.#nextObservations.fill(0, index * size, (index + 1) * size); // never read, maybe NaN
-      } else {
-        this.#nextObservations.set(step.observation, index * size);
-      }
-      this.#statistics.record(index, step.reward, ended);
-      upcoming.set(ended ? environment.reset() : step.observation, index * size);
-    });
-
-    buffer.add({
-      observations,
-      actions,
-      rewards: this.#rewards,
-      terminated: this.#terminated,
-      truncated: this.#truncated,
-      nextObservations: this.#nextObservations,
-    });
-    this.#observations = upcoming;
   }
 }

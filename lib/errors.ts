@@ -33,6 +33,8 @@ export type ErrorCode =
   | 'ERR_BACKEND'
   /** A function given by the caller threw, or returned something unusable. */
   | 'ERR_CALLBACK'
+  /** An environment on another thread did not answer in time. */
+  | 'ERR_TIMEOUT'
   /** A promise that this package makes to itself was broken: a bug worth reporting. */
   | 'ERR_INTERNAL';
 

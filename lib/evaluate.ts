@@ -4,7 +4,11 @@ import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
-import { requireMatch, SupervisedEnvironment } from './supervised-environment.js';
+import {
+  requireEnvironment,
+  requireMatch,
+  SupervisedEnvironment,
+} from './supervised-environment.js';
 import { TurnTaker } from './turn-taker.js';
 import { rejectUnknownOptions, requireBoolean, requireInteger } from './validate.js';
 
@@ -97,6 +101,7 @@ export async function evaluate<Actions extends ActionSpace>(
   const episodes = requireInteger(options.episodes ?? 10, 'episodes', { min: 1 });
   const deterministic = requireBoolean(options.deterministic ?? true, 'deterministic');
   openPolicy(policy);
+  requireEnvironment(environment, 'environment');
   requireMatch(policy, environment, 'environment');
   if (seed !== undefined) {
     requireSeed(seed);
@@ -105,23 +110,25 @@ export async function evaluate<Actions extends ActionSpace>(
     }
   }
 
-  const supervised = new SupervisedEnvironment(environment, seed, 'environment');
+  const supervised = new SupervisedEnvironment(environment, 'environment');
+  const observation = new Float64Array(policy.observationSize);
   const turns = new TurnTaker();
   const returns: number[] = [];
   const lengths: number[] = [];
   while (returns.length < episodes) {
-    let observation = supervised.reset(returns.length === 0 ? seed : undefined);
+    const first = returns.length === 0 ? supervised.begin(seed) : supervised.reset();
+    supervised.write(first, observation, 0);
     let episodeReturn = 0;
     let length = 0;
     for (let ended = false; !ended; ) {
-      if (turns.isDue) {
+      if (turns.isDue()) {
         await turns.pause();
       }
       signal?.throwIfAborted();
       const step = supervised.step(policy.act(observation, { deterministic }));
+      supervised.write(step.observation, observation, 0, step.terminated);
       episodeReturn += step.reward;
       length += 1;
-      observation = step.observation;
       ended = step.terminated || step.truncated;
     }
     returns.push(episodeReturn);

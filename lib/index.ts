@@ -85,7 +85,7 @@ export type {
 } from './spaces.js';
 export type { StepSizeOptions } from './step-size.js';
 export { train } from './train.js';
-export type { TrainOptions, TrainProgress, TrainResult } from './train.js';
+export type { TrainOptions, TrainProgress, TrainResult, TrainTiming } from './train.js';
 export { TRPO } from './trpo.js';
 export type { ResolvedTrpoOptions, TrpoOptions } from './trpo.js';
 export type { UpdateDiagnostics } from './update-diagnostics.js';
@@ -97,6 +97,12 @@ export type {
   ResolvedVanillaPolicyGradientOptions,
   VanillaPolicyGradientOptions,
 } from './vanilla-policy-gradient.js';
+export { VectorEnvironment } from './vector-environment.js';
+export type {
+  EnvironmentFactory,
+  VectorEnvironmentOptions,
+  VectorStep,
+} from './vector-environment.js';
 export { version } from './version.js';
 
 export { Acrobot } from './environments/acrobot.js';

@@ -1,12 +1,14 @@
 import { choiceCounts } from './action-layout.js';
 import { estimatorOptionNames, resolveEstimator } from './advantage-estimator.js';
-import { computeAdvantages } from './advantages.js';
 import { toFlags, toFloatArray } from './arrays.js';
 import type { Batch } from './batch.js';
 import { TrustRegionError } from './errors.js';
-import type { FloatArray, NumberArray } from './native.js';
+import type { FloatArray } from './native.js';
 import { openPolicy } from './policy-geometry.js';
 import type { Policy } from './policy.js';
+import { makeBatch } from './rollout-batch.js';
+import { makeRolloutStorage } from './rollout-storage.js';
+import type { RolloutStorage } from './rollout-storage.js';
 import type { FinishOptions, RolloutBufferOptions, RolloutStep } from './rollout-types.js';
 import type { ActionSpace } from './spaces.js';
 import {
@@ -19,11 +21,6 @@ import {
 import { ValueFunction } from './value-function.js';
 
 export type { FinishOptions, RolloutBufferOptions, RolloutStep } from './rollout-types.js';
-
-interface FinalObservation {
-  readonly row: number;
-  readonly observation: FloatArray;
-}
 
 const optionNames: readonly (keyof RolloutBufferOptions)[] = ['policy', 'steps', 'environments'];
 const stepNames: readonly (keyof RolloutStep)[] = [
@@ -75,19 +72,14 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
    */
   readonly environments: number;
 
-  readonly #observations: FloatArray;
-  readonly #actions: NumberArray;
-  readonly #rewards: Float64Array;
-  readonly #terminated: Uint8Array;
-  readonly #truncated: Uint8Array;
+  readonly #storage: RolloutStorage;
   readonly #choices: readonly number[];
   #size = 0;
   #policyVersion = 0;
-  #finalObservations: FinalObservation[] = [];
   /**
-   * What the environments showed after the newest step, if that was told.
+   * Whether it was told what the environments showed after the newest step.
    */
-  #lastObservations: FloatArray | undefined;
+  #knowsLast = false;
 
   /**
    * @param options - See {@link RolloutBufferOptions}.
@@ -110,13 +102,18 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
           `at most ${mostNumbers}, got ${steps} x ${environments} x ${observationSize}`,
       );
     }
-    const Floats = precision === 'float64' ? Float64Array : Float32Array;
-    this.#observations = new Floats(rows * observationSize);
     this.#choices = choiceCounts(policy.options.actions);
-    this.#actions = new (this.#choices.length === 0 ? Floats : Int32Array)(rows * actionLength);
-    this.#rewards = new Float64Array(rows);
-    this.#terminated = new Uint8Array(rows);
-    this.#truncated = new Uint8Array(rows);
+    this.#storage = makeRolloutStorage(
+      {
+        steps,
+        environments,
+        observationSize,
+        actionLength,
+        precision,
+        actionType: this.#choices.length === 0 ? precision : 'int32',
+      },
+      false,
+    );
   }
 
   /**
@@ -157,24 +154,23 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
     if (this.#size === 0) {
       this.#policyVersion = version;
     }
+    const storage = this.#storage;
     const row = this.#size * environments;
-    this.#observations.set(observations, row * observationSize);
-    this.#actions.set(actions, row * this.policy.actionLength);
-    this.#rewards.set(rewards, row);
-    this.#terminated.set(terminated, row);
-    this.#truncated.set(truncated, row);
-    this.#lastObservations = next?.slice();
-    for (let environment = 0; environment < environments; environment += 1) {
-      if (next !== undefined && truncated[environment] === 1 && terminated[environment] === 0) {
-        this.#finalObservations.push({
-          row: row + environment,
-          observation: next.slice(
-            environment * observationSize,
-            (environment + 1) * observationSize,
-          ),
-        });
+    storage.observations.set(observations, row * observationSize);
+    storage.actions.set(actions, row * this.policy.actionLength);
+    storage.rewards.set(rewards, row);
+    storage.terminated.set(terminated, row);
+    storage.truncated.set(truncated, row);
+    for (let environment = 0; next !== undefined && environment < environments; environment += 1) {
+      if (terminated[environment] === 0) {
+        const first = environment * observationSize;
+        const shown = next.subarray(first, first + observationSize);
+        const target = truncated[environment] === 1 ? 'finalObservations' : 'observations';
+        const targetRow = row + environment + (target === 'observations' ? environments : 0);
+        storage[target].set(shown, targetRow * observationSize);
       }
     }
+    this.#knowsLast = next !== undefined;
     this.#size += 1;
   }
 
@@ -192,33 +188,25 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
   finish(options: FinishOptions = {}): Batch {
     rejectUnknownOptions(options, finishNames, 'finish options');
     const estimator = resolveEstimator(options);
-    const predict = this.#predictor(options.valueFunction);
-    const { environments } = this;
-    const { observationSize, actionLength } = this.policy;
+    const critic = this.#checkCritic(options.valueFunction);
     if (this.#size === 0) {
       throw new TrustRegionError(
         'ERR_STATE',
         'the rollout buffer is empty: add() at least one step before finish()',
       );
     }
-    const rows = this.#size * environments;
-    const observations = this.#observations.slice(0, rows * observationSize);
-    const terminated = this.#terminated.subarray(0, rows);
-    const truncated = this.#truncated.subarray(0, rows);
-    const values = predict(observations);
-    const { advantages, returns } = computeAdvantages({
-      rewards: this.#rewards.subarray(0, rows),
-      values,
-      terminated,
-      truncated,
-      finalValues: this.#finalValues(predict, rows),
-      lastValues: this.#lastValues(predict),
-      environments,
-      ...estimator,
-    });
-    const actions = this.#actions.slice(0, rows * actionLength);
-    const policyVersion = this.#policyVersion;
-    return { observations, actions, advantages, returns, values, policyVersion };
+    this.#requireLast();
+    const rollout = {
+      storage: this.#storage,
+      steps: this.#size,
+      policyVersion: this.#policyVersion,
+    };
+    const batch = makeBatch(rollout, critic, estimator);
+    return {
+      ...batch,
+      observations: batch.observations.slice(),
+      actions: batch.actions.slice(),
+    };
   }
 
   /**
@@ -226,8 +214,7 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
    */
   reset(): void {
     this.#size = 0;
-    this.#finalObservations = [];
-    this.#lastObservations = undefined;
+    this.#knowsLast = false;
   }
 
   #requireRoom(version: number): void {
@@ -315,10 +302,9 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
     }
   }
 
-  #predictor(valueFunction: ValueFunction | undefined): (observations: FloatArray) => Float64Array {
-    const { observationSize } = this.policy;
+  #checkCritic(valueFunction: ValueFunction | undefined): ValueFunction | null {
     if (valueFunction === undefined) {
-      return (observations) => new Float64Array(observations.length / observationSize);
+      return null;
     }
     if (!(valueFunction instanceof ValueFunction)) {
       throw new TrustRegionError(
@@ -326,6 +312,7 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
         `valueFunction must be a ValueFunction, got ${describe(valueFunction)}`,
       );
     }
+    const { observationSize } = this.policy;
     if (valueFunction.observationSize !== observationSize) {
       throw new TrustRegionError(
         'ERR_SHAPE_MISMATCH',
@@ -334,43 +321,24 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
         }`,
       );
     }
-    return (observations) => valueFunction.predict(observations);
+    return valueFunction;
   }
 
   /**
-   * Values of the final observations where an episode was cut off, 0 elsewhere.
+   * Environments that go on after the last step need the value of what they showed then.
    */
-  #finalValues(predict: (observations: FloatArray) => Float64Array, rows: number): Float64Array {
-    const finalValues = new Float64Array(rows);
-    for (const { row, observation } of this.#finalObservations) {
-      finalValues[row] = predict(observation)[0] ?? 0;
-    }
-    return finalValues;
-  }
-
-  /**
-   * Values after the last step of environments that go on, 0 for others.
-   */
-  #lastValues(predict: (observations: FloatArray) => Float64Array): Float64Array {
+  #requireLast(): void {
     const { environments } = this;
-    const { observationSize } = this.policy;
-    const lastValues = new Float64Array(environments);
-    for (let environment = 0; environment < environments; environment += 1) {
+    const { terminated, truncated } = this.#storage;
+    for (let environment = 0; !this.#knowsLast && environment < environments; environment += 1) {
       const row = (this.#size - 1) * environments + environment;
-      if (this.#terminated[row] === 1 || this.#truncated[row] === 1) {
-        continue;
-      }
-      if (this.#lastObservations === undefined) {
+      if (terminated[row] === 0 && truncated[row] === 0) {
         throw new TrustRegionError(
           'ERR_STATE',
           `environment ${environment} goes on after the last step, which must come with ` +
             'nextObservations before finish()',
         );
       }
-      const first = environment * observationSize;
-      const observation = this.#lastObservations.subarray(first, first + observationSize);
-      lastValues[environment] = predict(observation)[0] ?? 0;
     }
-    return lastValues;
   }
 }

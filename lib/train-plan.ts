@@ -1,5 +1,6 @@
 import { estimatorOptionNames, resolveEstimator } from './advantage-estimator.js';
 import type { EstimatorOptions, ResolvedEstimator } from './advantage-estimator.js';
+import { EnvironmentGroup } from './environment-group.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
 import { resolveFitOptions } from './fit-options.js';
@@ -10,7 +11,7 @@ import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
-import { requireMatch } from './supervised-environment.js';
+import { requireEnvironment, requireMatch } from './supervised-environment.js';
 import type { TrainProgress } from './train.js';
 import {
   describe,
@@ -20,6 +21,8 @@ import {
   requireInteger,
 } from './validate.js';
 import { ValueFunction } from './value-function.js';
+import { openVector, VectorEnvironment } from './vector-environment.js';
+import type { OpenVector } from './vector-environment.js';
 
 /**
  * What {@link train} needs and may be told.
@@ -36,10 +39,12 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends
    */
   readonly valueFunction?: ValueFunction | null;
   /**
-   * Where to collect experience: one environment, or several of the same task, which take their
-   * steps side by side. They are reset at the start, and neither reset nor closed at the end.
+   * Where to collect experience: one environment, several of the same task, which take their steps
+   * side by side, or a {@link VectorEnvironment}, which can do so on other threads. They are reset at
+   * the start, and neither reset nor closed at the end; but a vector environment that fails closes
+   * itself.
    */
-  readonly environments: Environment | readonly Environment[];
+  readonly environments: Environment | readonly Environment[] | VectorEnvironment;
   /**
    * How to update: a {@link TRPO}, {@link PPO} or any other of the methods, made for `policy`. Default
    * `new TRPO(policy)`.
@@ -71,11 +76,13 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends
    */
   readonly seed?: number;
   /**
-   * Ends the run cleanly after the step or update at hand. A rollout not yet complete is dropped.
+   * Ends the run cleanly after the step or update at hand. A rollout not yet used is dropped.
    */
   readonly signal?: AbortSignal;
   /**
-   * Called after every update, and awaited. What it throws ends the run and reaches the caller.
+   * Called once for every update, in order, and awaited: when the critic is fitted and the next rollout
+   * is collected, before it is used. The policy is still what that update made of it. What it throws
+   * ends the run and reaches the caller.
    */
   readonly onUpdate?: (progress: TrainProgress) => void | Promise<void>;
 }
@@ -96,10 +103,23 @@ const optionNames: readonly (keyof TrainOptions)[] = [
 ];
 
 /**
+ * The environments of a run.
+ */
+export interface TrainEnvironments {
+  readonly count: number;
+  /**
+   * Takes them for the run.
+   *
+   * @throws TrustRegionError `ERR_CLOSED` or `ERR_BUSY`.
+   */
+  readonly open: () => OpenVector;
+}
+
+/**
  * The plain options of a run, checked, with their defaults.
  */
 export interface TrainPlan {
-  readonly environments: readonly Environment[];
+  readonly environments: TrainEnvironments;
   readonly totalSteps: number;
   readonly stepsPerUpdate: number;
   readonly estimator: ResolvedEstimator;
@@ -119,21 +139,21 @@ export function planTraining<Actions extends ActionSpace>(
   rejectUnknownOptions(options, optionNames, 'train options');
   checkObjects(options);
   const environments = checkEnvironments(options);
-  const { length } = environments;
+  const { count } = environments;
   const stepsPerUpdate = requireInteger(
-    options.stepsPerUpdate ?? Math.ceil(2048 / length) * length,
+    options.stepsPerUpdate ?? Math.ceil(2048 / count) * count,
     'stepsPerUpdate',
     { min: 1 },
   );
-  if (stepsPerUpdate % length !== 0) {
+  if (stepsPerUpdate % count !== 0) {
     throw new TrustRegionError(
       'ERR_OUT_OF_RANGE',
-      `stepsPerUpdate must be a multiple of the ${length} environments, got ${stepsPerUpdate}`,
+      `stepsPerUpdate must be a multiple of the ${count} environments, got ${stepsPerUpdate}`,
     );
   }
   return {
     environments,
-    totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / length) * length,
+    totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / count) * count,
     stepsPerUpdate,
     estimator: resolveEstimator(options),
     normalizeObservations: requireBoolean(
@@ -196,7 +216,11 @@ function checkCritic(valueFunction: ValueFunction, observationSize: number): voi
 function checkEnvironments<Actions extends ActionSpace>({
   policy,
   environments,
-}: TrainOptions<Actions>): readonly Environment[] {
+}: TrainOptions<Actions>): TrainEnvironments {
+  if (environments instanceof VectorEnvironment) {
+    requireMatch(policy, environments, 'environments');
+    return { count: environments.environments, open: () => openVector(environments) };
+  }
   const list: readonly Environment[] = isList(environments) ? environments : [environments];
   if (list.length === 0) {
     throw new TrustRegionError(
@@ -205,6 +229,7 @@ function checkEnvironments<Actions extends ActionSpace>({
     );
   }
   list.forEach((environment, index) => {
+    requireEnvironment(environment, `environment ${index}`);
     requireMatch(policy, environment, `environment ${index}`);
     const first = list.indexOf(environment);
     if (first !== index) {
@@ -214,7 +239,12 @@ function checkEnvironments<Actions extends ActionSpace>({
       );
     }
   });
-  return list;
+  const open = (): OpenVector => ({
+    lockstep: new EnvironmentGroup(list),
+    isShared: false,
+    release: () => undefined,
+  });
+  return { count: list.length, open };
 }
 
 /** `Array.isArray` does not tell a readonly array from another object. */
@@ -229,4 +259,14 @@ function isList(value: Environment | readonly Environment[]): value is readonly 
 export function rolloutSteps({ totalSteps, stepsPerUpdate }: TrainPlan, taken: number): number {
   const left = totalSteps - taken;
   return left < 1.5 * stepsPerUpdate ? left : stepsPerUpdate;
+}
+
+/**
+ * Steps of the longest rollout, over all environments.
+ */
+export function longestRollout(plan: TrainPlan): number {
+  const { totalSteps, stepsPerUpdate } = plan;
+  const fullRollouts = Math.max(Math.floor(totalSteps / stepsPerUpdate - 0.5), 0);
+  const last = totalSteps - fullRollouts * stepsPerUpdate;
+  return fullRollouts === 0 ? last : Math.max(stepsPerUpdate, last);
 }

@@ -1,18 +1,24 @@
 import { performance } from 'node:perf_hooks';
+import type { Batch } from './batch.js';
 import { Collector } from './collector.js';
 import { EpisodeStatistics } from './episode-statistics.js';
+import type { Method } from './method.js';
 import type { Policy } from './policy.js';
-import { RolloutBuffer } from './rollout-buffer.js';
+import { makeBatch } from './rollout-batch.js';
+import type { Rollout } from './rollout-batch.js';
 import { deriveSeeds } from './seeds.js';
 import type { ActionSpace } from './spaces.js';
-import { planTraining, rolloutSteps } from './train-plan.js';
-import type { TrainOptions } from './train-plan.js';
+import { longestRollout, planTraining, rolloutSteps } from './train-plan.js';
+import type { TrainOptions, TrainPlan } from './train-plan.js';
+import { TimeSheet } from './train-timing.js';
+import type { TrainTiming } from './train-timing.js';
 import { TRPO } from './trpo.js';
 import type { UpdateSummary } from './update-summary.js';
 import { ValueFunction } from './value-function.js';
 import type { FitSummary } from './value-function.js';
 
 export type { TrainOptions } from './train-plan.js';
+export type { TrainTiming } from './train-timing.js';
 
 /**
  * The state of a run after an update.
@@ -55,6 +61,10 @@ export interface TrainProgress {
    * Seconds since the start of the run.
    */
   readonly wallSeconds: number;
+  /**
+   * Where they went.
+   */
+  readonly timing: TrainTiming;
 }
 
 /**
@@ -86,6 +96,10 @@ export interface TrainResult {
    */
   readonly wallSeconds: number;
   /**
+   * Where they went.
+   */
+  readonly timing: TrainTiming;
+  /**
    * Whether `signal` ended the run early.
    */
   readonly aborted: boolean;
@@ -93,8 +107,9 @@ export interface TrainResult {
 
 /**
  * Improves a policy: collects rollouts and updates on them until `steps` steps are taken. In turn:
- * collect with the policy as it is, estimate advantages, `method.update`, fit the critic, let the
- * policy's observation normaliser learn from the rollout, `onUpdate`.
+ * collect with the policy as it is, estimate advantages, `method.update`, let the policy's observation
+ * normaliser learn from the rollout. The critic is fitted to a rollout while the next one is collected,
+ * which does not need it yet; then comes `onUpdate`.
  *
  * Environments get continuous actions clipped to their bounds; the update sees what was sampled.
  * The same seed, policy and options give the same bits, whatever the number of threads.
@@ -102,8 +117,10 @@ export interface TrainResult {
  * @throws TrustRegionError (the promise rejects) before anything changes: for a bad option
  *   `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARGUMENT`, `ERR_OUT_OF_RANGE`, `ERR_NOT_FINITE` or
  *   `ERR_SHAPE_MISMATCH`. During the run, naming the environment, its step and its seed:
- *   `ERR_CALLBACK` if an environment throws or returns something unusable, `ERR_NOT_FINITE` if it
- *   gives a reward or observation that is not finite; the rollout at hand is then dropped.
+ *   `ERR_CALLBACK` if an environment throws, returns something unusable or ends its thread,
+ *   `ERR_NOT_FINITE` if it gives a reward or observation that is not finite, `ERR_TIMEOUT` if its thread
+ *   does not answer; the rollout at hand is then dropped. `ERR_BUSY` or `ERR_CLOSED` for a vector
+ *   environment that is so.
  *   `ERR_STALE_BATCH` if something else changes the policy meanwhile.
  * @example
  * ```ts
@@ -121,77 +138,153 @@ export async function train<Actions extends ActionSpace>(
   options: TrainOptions<Actions>,
 ): Promise<TrainResult> {
   const plan = planTraining(options);
-  const { policy, signal, onUpdate } = options;
-  const method = options.method ?? new TRPO(policy);
-  const seeds = deriveSeeds(plan.seed, plan.environments.length);
-  const statistics = new EpisodeStatistics(plan.environments.length);
-  const start = performance.now();
-  const seconds = (): number => (performance.now() - start) / 1000;
   const critic =
     options.valueFunction === undefined
-      ? defaultCritic(policy, seeds.valueFunction)
+      ? defaultCritic(options.policy, deriveSeeds(plan.seed).valueFunction)
       : options.valueFunction;
-
-  let updates = 0;
-  let acceptedUpdates = 0;
-  let worstMeanKl = 0;
-  let aborted = signal?.aborted === true;
   try {
-    policy.seed(seeds.sampling);
-    const collector = new Collector(policy, plan.environments, seeds.environments, statistics);
-    while (!aborted && statistics.steps < plan.totalSteps) {
-      const buffer = new RolloutBuffer({
-        policy,
-        steps: rolloutSteps(plan, statistics.steps) / plan.environments.length,
-        environments: plan.environments.length,
-      });
-      if (!(await collector.collect(buffer, signal))) {
-        aborted = true;
-        break;
-      }
-      const batch = buffer.finish({
-        ...plan.estimator,
-        ...(critic === null ? {} : { valueFunction: critic }),
-      });
-      const summary = await method.update(batch);
-      const fit = critic === null ? null : await critic.fit(batch, plan.valueFit);
-      if (plan.normalizeObservations) {
-        policy.updateNormalizer(batch.observations);
-      }
-
-      updates += 1;
-      if (summary.accepted) {
-        acceptedUpdates += 1;
-        worstMeanKl = Math.max(worstMeanKl, summary.meanKl);
-      }
-      await onUpdate?.({
-        update: updates,
-        steps: statistics.steps,
-        totalSteps: plan.totalSteps,
-        episodes: statistics.episodes,
-        meanReturn: statistics.meanReturn,
-        meanLength: statistics.meanLength,
-        summary,
-        fit,
-        wallSeconds: seconds(),
-      });
-      aborted = signal?.aborted === true && statistics.steps < plan.totalSteps;
-    }
+    return await new Training(options, plan, critic).run();
   } finally {
     if (options.valueFunction === undefined) {
       critic?.close();
     }
   }
-  const { steps, episodes } = statistics;
-  return {
-    steps,
-    updates,
-    acceptedUpdates,
-    worstMeanKl,
-    episodes,
-    wallSeconds: seconds(),
-    aborted,
-  };
+}
+
+/** An update whose critic may still be being fitted. */
+interface Unreported {
+  readonly progress: Omit<TrainProgress, 'fit' | 'wallSeconds' | 'timing'>;
+  readonly fit: Promise<FitSummary> | null;
+}
+
+/** One run. */
+class Training<Actions extends ActionSpace> {
+  readonly #options: TrainOptions<Actions>;
+  readonly #plan: TrainPlan;
+  readonly #critic: ValueFunction | null;
+  readonly #method: Method;
+  readonly #statistics: EpisodeStatistics;
+  readonly #times = new TimeSheet();
+  #unreported: Unreported | null = null;
+  #updates = 0;
+  #acceptedUpdates = 0;
+  #worstMeanKl = 0;
+
+  constructor(options: TrainOptions<Actions>, plan: TrainPlan, critic: ValueFunction | null) {
+    this.#options = options;
+    this.#plan = plan;
+    this.#critic = critic;
+    this.#method = options.method ?? new TRPO(options.policy);
+    this.#statistics = new EpisodeStatistics(plan.environments.count);
+  }
+
+  async run(): Promise<TrainResult> {
+    const isComplete = this.#options.signal?.aborted !== true && (await this.#learn());
+    const { steps, episodes } = this.#statistics;
+    const { wallSeconds } = this.#times;
+    return {
+      steps,
+      updates: this.#updates,
+      acceptedUpdates: this.#acceptedUpdates,
+      worstMeanKl: this.#worstMeanKl,
+      episodes,
+      wallSeconds,
+      timing: this.#times.timing(wallSeconds),
+      aborted: !isComplete,
+    };
+  }
+
+  /** Returns whether all steps were taken. */
+  async #learn(): Promise<boolean> {
+    const { policy } = this.#options;
+    const { environments, seed } = this.#plan;
+    const { count } = environments;
+    const seeds = deriveSeeds(seed, count);
+    const { lockstep, isShared, release } = environments.open();
+    try {
+      policy.seed(seeds.sampling);
+      const capacity = longestRollout(this.#plan) / count;
+      const size = { capacity, isShared };
+      const collector = new Collector(policy, lockstep, size, this.#statistics, this.#times);
+      await collector.begin(seeds.environments);
+      while (this.#statistics.steps < this.#plan.totalSteps) {
+        const rollout = await this.#collect(collector);
+        if (rollout === null) {
+          return false;
+        }
+        await this.#improve(rollout);
+      }
+      await this.#report();
+      return true;
+    } finally {
+      release();
+    }
+  }
+
+  /** Collects a rollout while the critic is being fitted; `null` if the run is to end. */
+  async #collect(collector: Collector<Actions>): Promise<Rollout | null> {
+    const { signal } = this.#options;
+    const steps = rolloutSteps(this.#plan, this.#statistics.steps) / this.#plan.environments.count;
+    let rollout: Rollout | null;
+    try {
+      rollout = await collector.collect(steps, signal);
+    } catch (error) {
+      await this.#report().catch(() => undefined); // the update before is done; this error says more
+      throw error;
+    }
+    await this.#report();
+    return signal?.aborted === true ? null : rollout;
+  }
+
+  /** Updates the policy, and starts to fit the critic. */
+  async #improve(rollout: Rollout): Promise<void> {
+    const { policy } = this.#options;
+    const batch = this.#finish(rollout);
+    const summary = await this.#times.book('update', () => this.#method.update(batch));
+    if (this.#plan.normalizeObservations) {
+      policy.updateNormalizer(batch.observations);
+    }
+    this.#updates += 1;
+    if (summary.accepted) {
+      this.#acceptedUpdates += 1;
+      this.#worstMeanKl = Math.max(this.#worstMeanKl, summary.meanKl);
+    }
+    const { steps, episodes, meanReturn, meanLength } = this.#statistics;
+    const fit = this.#critic?.fit(batch, this.#plan.valueFit) ?? null;
+    fit?.catch(() => undefined); // reported by #report(), which may come long after it
+    this.#unreported = {
+      progress: {
+        update: this.#updates,
+        steps,
+        totalSteps: this.#plan.totalSteps,
+        episodes,
+        meanReturn,
+        meanLength,
+        summary,
+      },
+      fit,
+    };
+  }
+
+  #finish(rollout: Rollout): Required<Batch> {
+    const start = performance.now();
+    const batch = makeBatch(rollout, this.#critic, this.#plan.estimator);
+    this.#times.critic += performance.now() - start;
+    return batch;
+  }
+
+  /** Waits for the fit of the update before, and tells about both. */
+  async #report(): Promise<void> {
+    if (this.#unreported === null) {
+      return;
+    }
+    const { progress, fit } = this.#unreported;
+    this.#unreported = null;
+    const fitted = fit === null ? null : await this.#times.book('critic', () => fit);
+    const { wallSeconds } = this.#times;
+    const timing = this.#times.timing(wallSeconds);
+    await this.#options.onUpdate?.({ ...progress, fit: fitted, wallSeconds, timing });
+  }
 }
 
 function defaultCritic<Actions extends ActionSpace>(

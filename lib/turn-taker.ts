@@ -20,9 +20,11 @@ export class TurnTaker {
   /**
    * Whether others have waited long enough; then `await pause()`. Two calls, because awaiting costs
    * more than a step of a simple environment.
+   *
+   * @param now - The time, if it is known.
    */
-  get isDue(): boolean {
-    return performance.now() >= this.#pauseAt;
+  isDue(now = performance.now()): boolean {
+    return now >= this.#pauseAt;
   }
 
   /**

@@ -40,6 +40,14 @@ export function describe(value: unknown): string {
   }
 }
 
+/**
+ * The sentence of an error, or of whatever else was thrown; errors may come from another realm.
+ */
+export function messageOf(error: unknown): string {
+  const { message } = (error ?? {}) as { readonly message?: unknown };
+  return typeof message === 'string' ? message : describe(error);
+}
+
 function describeObject(value: object): string {
   // Not the constructor and not instanceof: both differ between realms (vm contexts, test runners).
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);

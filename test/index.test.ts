@@ -20,6 +20,7 @@ test('what the package exports, beside types', () => {
     'TrustRegionError',
     'ValueFunction',
     'VanillaPolicyGradient',
+    'VectorEnvironment',
     'actionLength',
     'backends',
     'computeAdvantages',

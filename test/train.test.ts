@@ -216,7 +216,8 @@ describe('train', () => {
         onUpdate: () => controller.abort(),
       }),
     );
-    expect(result).toMatchObject({ steps: 20, updates: 1, aborted: true });
+    // The rollout that was collected while the critic was fitted is dropped.
+    expect(result).toMatchObject({ steps: 40, updates: 1, aborted: true });
   });
 
   test('drops a rollout when aborted in the midst of it', async () => {

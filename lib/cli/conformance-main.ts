@@ -10,7 +10,7 @@ import { reportText, summarize } from '../conformance/report.js';
 import { Policy } from '../policy.js';
 import { flag, optionsHelp, parseArguments, text, UsageError } from './arguments.js';
 import { exitWith } from './exit.js';
-import { messageOf } from './run-config.js';
+import { messageOf } from '../validate.js';
 
 const options = {
   backend: text('backend to check (TRUSTREGION_BACKEND or cpu)', 'NAME'),

@@ -5,7 +5,7 @@ import { TrustRegionError } from '../errors.js';
 import type { ResolvedFitOptions } from '../fit-options.js';
 import type { Method } from '../method.js';
 import type { ActionSpace } from '../spaces.js';
-import { describe, requireInteger, requireString } from '../validate.js';
+import { describe, messageOf, requireInteger, requireString } from '../validate.js';
 
 /**
  * Everything that decided a run: the content of `config.json`.
@@ -119,9 +119,4 @@ function requireRecord(value: unknown, name: string): Readonly<Record<string, un
 
 function isMissing(error: unknown): boolean {
   return (error as { readonly code?: unknown }).code === 'ENOENT';
-}
-
-/** The sentence of an error. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : describe(error);
 }

@@ -1,0 +1,310 @@
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import native from '../native.cjs';
+import { labelOf, runningCall } from './environment-group.js';
+import type { Lockstep } from './environment-group.js';
+import type { EnvironmentSource } from './environment-source.js';
+import { TrustRegionError } from './errors.js';
+import type { RolloutStorage } from './rollout-storage.js';
+import { environmentFailure } from './supervised-environment.js';
+import type { Spaces } from './supervised-environment.js';
+import { messageOf } from './validate.js';
+import { awaitChange, commands, controlLength, slots, workerSlots } from './worker-protocol.js';
+import type { WorkerFailure, WorkerGreeting, WorkerTask } from './worker-protocol.js';
+
+/** Milliseconds that the event loop may stand still for a step, and between two looks at a slow one. */
+const patience = 5;
+
+/** Milliseconds that workers get to close their environments. */
+const closingTime = 1000;
+
+/** How large a team is. */
+export interface TeamOptions {
+  /** Environments. */
+  readonly count: number;
+  readonly workers: number;
+  /** Milliseconds that a command may take. */
+  readonly timeout: number;
+}
+
+interface Member {
+  readonly worker: Worker;
+  /** Shared with nobody: read with `receiveMessageOnPort`. */
+  readonly port: MessagePort;
+  /** Number of its first environment. */
+  readonly first: number;
+  readonly slots: ReturnType<typeof workerSlots>;
+  /** Why it is gone. */
+  end: string | undefined;
+}
+
+/**
+ * Environments spread over worker threads, a block of neighbours each.
+ */
+export class WorkerTeam implements Lockstep {
+  readonly #options: TeamOptions;
+  readonly #members: Member[] = [];
+  readonly #control: Int32Array;
+  /** Of the first resets; NaN for none. */
+  readonly #seeds: Float64Array;
+  /** Whether the main thread has a processor for itself. */
+  readonly #mayWatch: boolean;
+  #spaces: readonly Spaces[] = [];
+  /** Steps since the first reset. */
+  #steps = 0;
+
+  private constructor(options: TeamOptions) {
+    const { count, workers } = options;
+    this.#options = options;
+    this.#mayWatch = workers < availableParallelism();
+    this.#control = new Int32Array(new SharedArrayBuffer(4 * controlLength(workers)));
+    this.#seeds = new Float64Array(new SharedArrayBuffer(8 * count)).fill(NaN);
+  }
+
+  /**
+   * Starts the workers and makes the environments.
+   *
+   * @throws TrustRegionError (the promise rejects) What {@link makeEnvironments} throws;
+   *   `ERR_TIMEOUT`; `ERR_CALLBACK` if a worker ends.
+   */
+  static async start(source: EnvironmentSource, options: TeamOptions): Promise<WorkerTeam> {
+    const team = new WorkerTeam(options);
+    try {
+      const greetings = Array.from({ length: options.workers }, (_, index) =>
+        team.#hire(source, index),
+      );
+      team.#spaces = (await Promise.all(greetings)).flat();
+      return team;
+    } catch (error) {
+      await team.dismiss();
+      throw error;
+    }
+  }
+
+  get count(): number {
+    return this.#options.count;
+  }
+
+  /** What is constant about each environment. */
+  get spaces(): readonly Spaces[] {
+    return this.#spaces;
+  }
+
+  open(storages: readonly RolloutStorage[]): void {
+    for (const { port } of this.#members) {
+      port.postMessage(storages);
+    }
+  }
+
+  async begin(seeds: readonly (number | undefined)[], storage: number): Promise<void> {
+    seeds.forEach((seed, index) => {
+      this.#seeds[index] = seed ?? NaN;
+    });
+    this.#steps = 0;
+    this.#control[slots.storage] = storage;
+    this.#order(commands.begin);
+    await this.settled();
+  }
+
+  step(storage: number, step: number): boolean {
+    this.#steps += 1;
+    this.#control[slots.storage] = storage;
+    this.#control[slots.step] = step;
+    this.#order(commands.step);
+    return this.#await() && this.#control[slots.failures] === 0;
+  }
+
+  async settled(): Promise<void> {
+    const deadline = performance.now() + this.#options.timeout;
+    while (!this.#await()) {
+      await nextTurn(); // which brings the news of workers that ended
+      const gone = this.#members.find(({ end }) => end !== undefined);
+      if (gone !== undefined) {
+        await this.#fail(gone, 'ERR_CALLBACK', (call) => `${call} ended its thread: ${gone.end}`);
+      }
+      if (performance.now() > deadline) {
+        const late = this.#members.find((member) => !this.#isFinished(member));
+        if (late !== undefined) {
+          const { timeout } = this.#options;
+          const what = (call: string) => `${call} did not return within ${timeout} milliseconds`;
+          await this.#fail(late, 'ERR_TIMEOUT', what);
+        }
+      }
+    }
+    if (this.#control[slots.failures] !== 0) {
+      await this.#rethrow();
+    }
+  }
+
+  /** Lets the workers close their environments, unless they are at work, then ends them. */
+  async close(): Promise<void> {
+    const isIdle = this.#control[slots.pending] === 0;
+    if (isIdle && this.#members.every(({ end }) => end === undefined)) {
+      this.#order(commands.close);
+      this.#keepAlive();
+      const left = this.#members.map(({ worker }) => once(worker, 'exit'));
+      const time = delay(Math.min(closingTime, this.#options.timeout), undefined, { ref: false });
+      await Promise.race([Promise.all(left), time]);
+    }
+    await this.dismiss();
+  }
+
+  /** Ends the workers, whatever they are doing. */
+  async dismiss(): Promise<void> {
+    this.#keepAlive();
+    await Promise.all(
+      this.#members.map(({ worker, port }) => {
+        port.close();
+        return worker.terminate();
+      }),
+    );
+  }
+
+  /** Keeps the process alive until the workers have ended. */
+  #keepAlive(): void {
+    for (const { worker } of this.#members) {
+      worker.ref();
+    }
+  }
+
+  /** Starts a worker; resolves to what is constant about its environments. */
+  async #hire(source: EnvironmentSource, index: number): Promise<readonly Spaces[]> {
+    const { count, workers, timeout } = this.#options;
+    const first = Math.floor((index * count) / workers);
+    const end = Math.floor(((index + 1) * count) / workers);
+    const { port1, port2 } = new MessageChannel();
+    const task: WorkerTask = {
+      source,
+      first,
+      count: end - first,
+      control: this.#control,
+      worker: index,
+      seeds: this.#seeds,
+      port: port2,
+    };
+    // Compiled from environment-worker.ts, because Node itself runs no TypeScript.
+    const program = join(native.root, 'dist/esm/environment-worker.js');
+    const worker = new Worker(program, {
+      workerData: task,
+      transferList: [port2],
+      // Workers inherit Node's options, loaders among them. This one, of programs given to
+      // `node --eval`, makes Node refuse files, our own included.
+      ...(process.execArgv.some((option) => option.startsWith('--input-type'))
+        ? { execArgv: [] }
+        : {}),
+    });
+    const member: Member = {
+      worker,
+      port: port1,
+      first,
+      slots: workerSlots(index),
+      end: undefined,
+    };
+    this.#members.push(member);
+    return new Promise((resolve, reject) => {
+      const refuse = (code: 'ERR_CALLBACK' | 'ERR_TIMEOUT', what: string, cause?: unknown) =>
+        reject(new TrustRegionError(code, `${labelOf(first)} cannot be made: ${what}`, { cause }));
+      const timer = setTimeout(
+        () => refuse('ERR_TIMEOUT', `its thread was not ready within ${timeout} milliseconds`),
+        timeout,
+      );
+      worker.once('message', (greeting: WorkerGreeting) => {
+        clearTimeout(timer);
+        worker.unref(); // a program may end without having called close()
+        if ('ready' in greeting) {
+          resolve(greeting.ready);
+        } else {
+          reject(errorOf(greeting.failed));
+        }
+      });
+      worker.on('error', (error) => {
+        member.end = messageOf(error);
+        refuse('ERR_CALLBACK', `its thread ended: ${member.end}`, error);
+      });
+      worker.on('exit', (code) => {
+        clearTimeout(timer);
+        member.end ??= `exit code ${code}`;
+        refuse('ERR_CALLBACK', `its thread ended: ${member.end}`);
+      });
+    });
+  }
+
+  /** Gives all workers a command. */
+  #order(command: (typeof commands)[keyof typeof commands]): void {
+    const control = this.#control;
+    control[slots.command] = command;
+    control[slots.failures] = 0;
+    control[slots.pending] = this.#members.length;
+    Atomics.add(control, slots.generation, 1); // from here on they see all of it
+    Atomics.notify(control, slots.generation);
+  }
+
+  /** Sleeps until the command is carried out, but not for long; returns whether it is. */
+  #await(): boolean {
+    const control = this.#control;
+    const deadline = performance.now() + patience;
+    for (;;) {
+      const pending = Atomics.load(control, slots.pending);
+      if (pending === 0) {
+        return true;
+      }
+      const left = deadline - performance.now();
+      if (left <= 0) {
+        return false;
+      }
+      awaitChange(control, slots.pending, pending, left, this.#mayWatch);
+    }
+  }
+
+  #isFinished({ slots: { finished } }: Member): boolean {
+    return Atomics.load(this.#control, finished) === this.#control[slots.generation];
+  }
+
+  /** Ends the workers and throws the error of the one that stopped the others. */
+  async #fail(
+    member: Member,
+    code: 'ERR_CALLBACK' | 'ERR_TIMEOUT',
+    what: (call: string) => string,
+  ): Promise<never> {
+    const { environment, call } = runningCall(this.#control[member.slots.progress] ?? 0);
+    await this.dismiss();
+    const seed = this.#seeds[environment] ?? NaN;
+    throw environmentFailure(
+      code,
+      {
+        label: labelOf(environment),
+        name: this.#spaces[environment]?.name ?? '?',
+        seed: Number.isNaN(seed) ? undefined : seed,
+      },
+      this.#steps,
+      { what: what(call) },
+    );
+  }
+
+  /** Ends the workers and throws the error of the first environment that failed. */
+  async #rethrow(): Promise<never> {
+    const failures: WorkerFailure[] = [];
+    for (const { port } of this.#members) {
+      const told = receiveMessageOnPort(port);
+      if (told !== undefined) {
+        failures.push(told.message as WorkerFailure);
+      }
+    }
+    failures.sort((one, other) => one.environment - other.environment);
+    await this.dismiss();
+    throw errorOf(failures[0]);
+  }
+}
+
+function errorOf(failure: WorkerFailure | undefined): TrustRegionError {
+  const { code, message, cause } = failure ?? {
+    code: 'ERR_INTERNAL',
+    message: 'a worker failed without saying why',
+  };
+  return new TrustRegionError(code, message, cause === undefined ? undefined : { cause });
+}
