@@ -135,7 +135,11 @@ describe.each([0, 2])('its methods, with %i workers', (workers) => {
   });
 
   test('does not suit another policy', async () => {
-    const vector = await VectorEnvironment.create({ task: 'CartPole-v1', environments: 3, workers });
+    const vector = await VectorEnvironment.create({
+      task: 'CartPole-v1',
+      environments: 3,
+      workers,
+    });
     const actions = { kind: 'discrete', count: 2 } as const;
     await expectRejection(
       train({
