@@ -73,6 +73,14 @@ const rows = (...path: string[]): string[] =>
     .trimEnd()
     .split('\n');
 
+/** A run's table without its times. */
+function withoutTimes(name: string): string[][] {
+  const [header = [], ...table] = rows(name, 'progress.csv').map((row) => row.split(','));
+  const kept = header.flatMap((column, index) => (column.endsWith('Seconds') ? [] : [index]));
+  expect(kept.length).toBe(header.length - 3);
+  return [header, ...table].map((row) => kept.map((index) => row[index] ?? ''));
+}
+
 const small = [
   'train',
   'CartPole-v1',
@@ -199,7 +207,7 @@ describe('trustregion train', () => {
     );
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     expect(outcome.stdout).toMatch(
-      /^CartPole-v1, TRPO, seed 0: 1,500 steps in .* s\nupdates {5}3, \d accepted/,
+      /^CartPole-v1, TRPO, seed 0: 1,500 steps in .* s\ntime {8}physics \d+ %, inference .* rest \d+ %\nupdates {5}3, \d accepted/,
     );
     expect(JSON.parse(read('c', 'config.json'))).toMatchObject({
       format: 'trustregion run',
@@ -339,6 +347,46 @@ describe('trustregion train', () => {
     );
   });
 
+  test('--environments and --workers: the same run with any number of workers', async () => {
+    const shared = [...small, '--environments', '4', '--seed', '6', '--json'];
+    const names: string[] = [];
+    for (const workers of ['0', '1', '2', '2']) {
+      const name = `workers-${names.length}`;
+      const outcome = await run(...shared, '--workers', workers, '--out', name);
+      expect(outcome).toMatchObject({ code: 0, stderr: '' });
+      names.push(name);
+      const { sampling, train } = JSON.parse(read(name, 'config.json'));
+      expect(sampling).toEqual({ environments: 4, workers: Number(workers) });
+      expect(train.stepsPerUpdate).toBe(500);
+      const { timing, wallSeconds } = parseOnly(outcome.stdout) as {
+        timing: Record<string, number>;
+        wallSeconds: number;
+      };
+      expect(Object.keys(timing)).toEqual(['physics', 'inference', 'update', 'critic', 'rest']);
+      const sum = Object.values(timing).reduce((total, seconds) => total + seconds, 0);
+      expect(sum).toBeCloseTo(wallSeconds, 6);
+    }
+    const [first, ...others] = names.map((name) => ({
+      progress: withoutTimes(name),
+      policy: readFileSync(join(folder, name, 'policy.safetensors')).toString('hex'),
+    }));
+    expect(first?.progress).toHaveLength(4);
+    expect(others).toEqual([first, first, first]);
+    expect(withoutTimes('a')).not.toEqual(first?.progress);
+    const rounded = await run(
+      'train',
+      'CartPole-v1',
+      '--steps',
+      '900',
+      '--environments',
+      '3',
+      '--out',
+      'rounded',
+    );
+    expect(rounded).toMatchObject({ code: 0 });
+    expect(JSON.parse(read('rounded', 'config.json')).train.stepsPerUpdate).toBe(1002);
+  });
+
   test('never overwrites a run', async () => {
     const tiny = [
       'train',
@@ -464,6 +512,11 @@ describe('wrong usage', () => {
     [
       'train CartPole-v1 --method PPO --variant klPenalty --clip-range 0.1',
       /clipRange must be left out with variant 'klPenalty', got 0.1/,
+    ],
+    ['train CartPole-v1 --workers 2', /workers must be an integer from 0 to 1, got 2/],
+    [
+      'train CartPole-v1 --environments 3 --steps-per-update 500',
+      /--steps-per-update must be a multiple of the 3 of --environments, got 500/,
     ],
     ['train CartPole-v1 --max-kl Infinity', /maxKl must be a finite number/],
     ['train CartPole-v1 --json=1', /option --json takes no value, got '1'/],

@@ -21,6 +21,7 @@ export interface RunConfig {
     readonly stepsPerUpdate: number;
     readonly normalizeObservations: boolean;
   } & ResolvedEstimator;
+  readonly sampling: { readonly environments: number; readonly workers: number };
   readonly methodOptions: Method['options'];
   readonly policy: {
     readonly observationSize: number;

@@ -1,6 +1,4 @@
 import { resolveEstimator } from '../advantage-estimator.js';
-import type { Environment } from '../environments/environment.js';
-import { makeEnvironment } from '../environments/registry.js';
 import type { EnvironmentName } from '../environments/registry.js';
 import { resolveFitOptions } from '../fit-options.js';
 import type { FitOptions, ResolvedFitOptions } from '../fit-options.js';
@@ -10,7 +8,9 @@ import { makeMethod } from '../methods.js';
 import type { OptionsOf } from '../methods.js';
 import { Policy } from '../policy.js';
 import { deriveSeeds } from '../seeds.js';
+import { TrustRegionError } from '../errors.js';
 import { ValueFunction } from '../value-function.js';
+import { VectorEnvironment } from '../vector-environment.js';
 import { version } from '../version.js';
 import { kebabCase, pick } from './arguments.js';
 import type { OptionValues } from './arguments.js';
@@ -27,7 +27,7 @@ import type { trainOptions } from './train-options.js';
  */
 export interface Run {
   readonly config: RunConfig;
-  readonly environment: Environment;
+  readonly environments: VectorEnvironment;
   readonly policy: Policy;
   readonly critic: ValueFunction;
   readonly method: Method;
@@ -42,15 +42,29 @@ export async function prepareRun(
   task: EnvironmentName,
   values: OptionValues<typeof trainOptions>,
 ): Promise<Run> {
+  requireOptionsOf(values.method ?? defaultMethod, values);
+  const { environments: count = 1, workers = 0 } = values;
+  const environments = await VectorEnvironment.create({ task, environments: count, workers });
+  try {
+    return makeRun(task, values, environments);
+  } catch (error) {
+    await environments.close();
+    throw error;
+  }
+}
+
+function makeRun(
+  task: EnvironmentName,
+  values: OptionValues<typeof trainOptions>,
+  environments: VectorEnvironment,
+): Run {
   const name = values.method ?? defaultMethod;
-  requireOptionsOf(name, values);
   const preset = presetOf(task, name);
   const seed = values.seed ?? 0;
   const seeds = deriveSeeds(seed);
-  const environment = await makeEnvironment(task);
-  const { actionSpace } = environment;
+  const { actionSpace } = environments;
   const network = {
-    observationSize: environment.observationSpace.size,
+    observationSize: environments.observationSpace.size,
     hidden: values.hidden ?? preset.hidden,
     activation: values.activation ?? 'tanh',
     ...pick(values, ['backend', 'threads']),
@@ -80,10 +94,11 @@ export async function prepareRun(
     seed,
     train: {
       steps: values.steps ?? preset.steps,
-      stepsPerUpdate: values.stepsPerUpdate ?? preset.stepsPerUpdate,
+      stepsPerUpdate: stepsPerUpdateOf(values, preset, environments.environments),
       ...resolveEstimator(pick(values, ['estimator', 'gamma', 'lambda', 'horizon']), preset),
       normalizeObservations: values.normalizeObservations ?? true,
     },
+    sampling: { environments: environments.environments, workers: environments.workers },
     methodOptions: method.options,
     policy: {
       observationSize: network.observationSize,
@@ -105,7 +120,26 @@ export async function prepareRun(
     versions: { trustregion: version, node: process.version },
     platform: `${process.platform}-${process.arch}`,
   };
-  return { config, environment, policy, critic, method };
+  return { config, environments, policy, critic, method };
+}
+
+/** What a task has a setting of is rounded up to a multiple of the environments; an option is not. */
+function stepsPerUpdateOf(
+  { stepsPerUpdate }: OptionValues<typeof trainOptions>,
+  preset: RunPreset,
+  environments: number,
+): number {
+  if (stepsPerUpdate === undefined) {
+    return Math.ceil(preset.stepsPerUpdate / environments) * environments;
+  }
+  if (stepsPerUpdate % environments !== 0) {
+    throw new TrustRegionError(
+      'ERR_OUT_OF_RANGE',
+      `--steps-per-update must be a multiple of the ${environments} of --environments, got ` +
+        stepsPerUpdate,
+    );
+  }
+  return stepsPerUpdate;
 }
 
 /** The preset without the size of a step where it is given the other way. */

@@ -1,9 +1,9 @@
-import { environmentNames } from '../environments/registry.js';
+import { environmentNames, makeEnvironment } from '../environments/registry.js';
 import type { EnvironmentName } from '../environments/registry.js';
 import { evaluate } from '../evaluate.js';
 import type { Evaluation } from '../evaluate.js';
 import { train } from '../train.js';
-import type { TrainProgress, TrainResult } from '../train.js';
+import type { TrainProgress, TrainResult, TrainTiming } from '../train.js';
 import { requireOneOf } from '../validate.js';
 import { blamingUsage, parseArguments, UsageError } from './arguments.js';
 import { evaluationText } from './evaluate-command.js';
@@ -31,6 +31,8 @@ interface TrainReport {
   readonly evaluation: Pick<Evaluation, 'episodes' | 'mean' | 'std'> | null;
   readonly episodes: number;
   readonly interrupted: boolean;
+  /** Where the time of the training went, in seconds. */
+  readonly timing: TrainTiming;
   readonly backend: string;
   readonly peakMemoryBytes: number;
   readonly out: string;
@@ -61,9 +63,9 @@ export async function trainCommand(arguments_: readonly string[]): Promise<numbe
       return report.interrupted ? 130 : 0;
     });
   } finally {
+    await run.environments.close();
     run.policy.close();
     run.critic.close();
-    run.environment.close();
   }
 }
 
@@ -99,6 +101,7 @@ async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promis
     evaluation,
     episodes,
     interrupted: signal.aborted,
+    timing: result.timing,
     backend: policy.backend,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     out: folder.path,
@@ -107,7 +110,7 @@ async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promis
 
 /** Trains; whatever happens, the folder then holds the policy as it is. */
 async function learn(
-  { config, environment, policy, critic, method }: Run,
+  { config, environments, policy, critic, method }: Run,
   folder: RunFolder,
   signal: AbortSignal,
 ): Promise<TrainResult> {
@@ -125,7 +128,7 @@ async function learn(
     return await train({
       policy,
       valueFunction: critic,
-      environments: environment,
+      environments,
       method,
       ...config.train,
       valueFit: config.valueFunction.fit,
@@ -141,9 +144,10 @@ async function learn(
 }
 
 async function evaluateUnlessInterrupted(
-  { config, environment, policy }: Run,
+  { config, policy }: Run,
   signal: AbortSignal,
 ): Promise<TrainReport['evaluation']> {
+  const environment = await makeEnvironment(config.task);
   try {
     const { episodes, mean, std } = await evaluate({
       policy,
@@ -157,6 +161,8 @@ async function evaluateUnlessInterrupted(
       return null;
     }
     throw error;
+  } finally {
+    environment.close();
   }
 }
 
@@ -170,9 +176,17 @@ function reportText(report: TrainReport): string {
   return [
     `${task}, ${method}, seed ${seed}: ${steps} steps in ${seconds} s` +
       `${interrupted ? ', interrupted' : ''}`,
+    `time        ${timingText(report.timing)}`,
     `updates     ${updates}, ${acceptedUpdates} accepted, mean KL at most ${worstMeanKl}${bound}`,
     `evaluation  ${evaluation === null ? 'none: interrupted' : evaluationText(evaluation)}`,
     `run folder  ${out}`,
     '',
   ].join('\n');
+}
+
+/** Shares of the whole. */
+function timingText(timing: TrainTiming): string {
+  const names = ['physics', 'inference', 'update', 'critic', 'rest'] as const;
+  const whole = names.reduce((sum, name) => sum + timing[name], 0);
+  return names.map((name) => `${name} ${Math.round((100 * timing[name]) / whole)} %`).join(', ');
 }

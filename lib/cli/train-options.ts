@@ -34,7 +34,9 @@ const runOptions = {
 };
 
 const rolloutOptions = {
-  stepsPerUpdate: integer('environment steps per update (by task)', { min: 1 }),
+  environments: integer('environments that step side by side (1)', { min: 1 }),
+  workers: integer('threads that step them; 0: the one that trains (0)', { min: 0 }),
+  stepsPerUpdate: integer('environment steps per update, in all of them (by task)', { min: 1 }),
   estimator: oneOf('of the advantages (gae)', advantageEstimators),
   gamma: number('discount factor (by task)', { min: 0, max: 1 }),
   lambda: number('of estimator gae (by task)', { min: 0, max: 1 }),
