@@ -1,4 +1,15 @@
 /**
+ * What {@link EpisodeStatistics} know, without episodes that have not ended.
+ */
+export interface EpisodeRecord {
+  readonly steps: number;
+  readonly episodes: number;
+  /** Of the latest finished episodes. */
+  readonly returns: readonly number[];
+  readonly lengths: readonly number[];
+}
+
+/**
  * Returns and lengths of finished episodes, fed one step at a time from several environments.
  *
  * A return is the plain sum of an episode's rewards: neither discounted nor scaled. Episodes run on
@@ -23,9 +34,14 @@ export class EpisodeStatistics {
   /**
    * @param environments - How many environments take part.
    * @param window - How many of the latest finished episodes the means are taken over.
+   * @param before - What was recorded before; episodes that had not ended then start anew.
    */
-  constructor(environments: number, window = 100) {
+  constructor(environments: number, window = 100, before?: EpisodeRecord) {
     this.#window = window;
+    this.steps = before?.steps ?? 0;
+    this.episodes = before?.episodes ?? 0;
+    this.#returns.push(...(before?.returns ?? []).slice(-window));
+    this.#lengths.push(...(before?.lengths ?? []).slice(-window));
     this.#runningReturn = new Float64Array(environments);
     this.#runningLength = new Float64Array(environments);
   }
@@ -52,6 +68,18 @@ export class EpisodeStatistics {
         this.#lengths.shift();
       }
     }
+  }
+
+  /**
+   * What is known now, a copy.
+   */
+  get known(): EpisodeRecord {
+    return {
+      steps: this.steps,
+      episodes: this.episodes,
+      returns: [...this.#returns],
+      lengths: [...this.#lengths],
+    };
   }
 
   /**

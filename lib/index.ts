@@ -85,7 +85,7 @@ export type {
 } from './spaces.js';
 export type { StepSizeOptions } from './step-size.js';
 export { train } from './train.js';
-export type { TrainOptions, TrainProgress, TrainResult, TrainTiming } from './train.js';
+export type { TrainOptions, TrainProgress, TrainResult, TrainState, TrainTiming } from './train.js';
 export { TRPO } from './trpo.js';
 export type { ResolvedTrpoOptions, TrpoOptions } from './trpo.js';
 export type { UpdateDiagnostics } from './update-diagnostics.js';

@@ -1,4 +1,5 @@
 import { addon, callNative, fromNative } from './addon.js';
+import { toFloatArray } from './arrays.js';
 import { checkBatch } from './batch.js';
 import type { Batch } from './batch.js';
 import { TrustRegionError } from './errors.js';
@@ -92,6 +93,38 @@ export abstract class Method<
       throw fromNative(error);
     }
     return summarize(summary, this.name, this.options);
+  }
+
+  /**
+   * What updates left to the next one, a copy: a last direction, a damping, a multiplier, a penalty,
+   * Adam's moments, as far as the method has them. Preconditioners are left out: the next update makes
+   * one. Together with the policy's parameters it lets another method object go on.
+   *
+   * @throws TrustRegionError `ERR_BUSY` while an update runs; `ERR_CLOSED`.
+   * @example
+   * ```ts
+   * const policy = new Policy({ observationSize: 1, actions: { kind: 'continuous', size: 1 } });
+   * const method = new TRPO(policy, { adaptiveDamping: true });
+   * const twin = new TRPO(policy, method.options);
+   * twin.setState(method.getState());
+   * ```
+   */
+  getState(): Float64Array {
+    const policy = openPolicy(this.policy);
+    return callNative(() => policy.getMethodState(this.#native));
+  }
+
+  /**
+   * Goes on from a state that a method of the same name left, for a policy of as many parameters.
+   *
+   * @throws TrustRegionError `ERR_BUSY` while an update runs; `ERR_CLOSED`; `ERR_INVALID_ARGUMENT`,
+   *   `ERR_SHAPE_MISMATCH` or `ERR_NOT_FINITE` for what is no such state. The method then stays as it
+   *   was.
+   */
+  setState(state: ArrayLike<number>): void {
+    const policy = openPolicy(this.policy);
+    const numbers = Float64Array.from(toFloatArray(state, 'state'));
+    callNative(() => policy.setMethodState(this.#native, numbers));
   }
 }
 

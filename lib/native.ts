@@ -235,6 +235,9 @@ export interface NativePolicy {
    * are read in place instead and must not change until it settles.
    */
   update(batch: NativeBatch, method: NativeMethod): Promise<NativeUpdateSummary>;
+  /** What updates of this policy left to the method, preconditioners apart. */
+  getMethodState(method: NativeMethod): Float64Array;
+  setMethodState(method: NativeMethod, state: Float64Array): void;
   close(): void;
 }
 
@@ -292,6 +295,9 @@ export interface NativeValueFunction {
   ): Promise<NativeFitSummary>;
   getParameters(out: FloatArray): void;
   setParameters(parameters: FloatArray): void;
+  /** Parameters, running statistics and what fits leave to the next. */
+  getState(): Float64Array;
+  setState(state: Float64Array): void;
   close(): void;
 }
 

@@ -45,3 +45,15 @@ export function deriveSeeds(seed: number, environmentCount = 1): RunSeeds {
     environments: Array.from({ length: environmentCount }, draw),
   };
 }
+
+/**
+ * The seed of a run that goes on after `steps` steps: another one for each number of them, so that
+ * environments and actions do not begin with what they began with before.
+ */
+export function continuedSeed(seed: number, steps: number): number {
+  if (steps === 0) {
+    return seed;
+  }
+  const [first, second] = [seed, steps].map((each) => new RandomGenerator(each).next());
+  return Math.floor((((first ?? 0) + (second ?? 0)) % 1) * 2 ** 53);
+}

@@ -13,6 +13,8 @@ import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
 import { requireEnvironment, requireMatch } from './supervised-environment.js';
 import type { TrainProgress } from './train.js';
+import { checkTrainState } from './train-state.js';
+import type { TrainState } from './train-state.js';
 import {
   describe,
   rejectUnknownOptions,
@@ -76,6 +78,13 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends
    */
   readonly seed?: number;
   /**
+   * Goes on with a run: the `state` that `onUpdate` was given. Policy, critic and method must be as they
+   * were then (`Policy.save`, and `getState` of the others); `steps` counts from the start of the whole
+   * run. Environments start anew, with seeds derived from `seed` and the steps so far, so what comes is
+   * not bit for bit what would have come, but the same whenever the run goes on from here.
+   */
+  readonly from?: TrainState;
+  /**
    * Ends the run cleanly after the step or update at hand. A rollout not yet used is dropped.
    */
   readonly signal?: AbortSignal;
@@ -98,6 +107,7 @@ const optionNames: readonly (keyof TrainOptions)[] = [
   'normalizeObservations',
   'valueFit',
   'seed',
+  'from',
   'signal',
   'onUpdate',
 ];
@@ -126,6 +136,7 @@ export interface TrainPlan {
   readonly normalizeObservations: boolean;
   readonly valueFit: ResolvedFitOptions;
   readonly seed: number;
+  readonly from: TrainState | undefined;
 }
 
 /**
@@ -162,6 +173,7 @@ export function planTraining<Actions extends ActionSpace>(
     ),
     valueFit: resolveFitOptions(options.valueFit ?? {}),
     seed: requireSeed(options.seed ?? 0),
+    from: options.from === undefined ? undefined : checkTrainState(options.from, count),
   };
 }
 
@@ -262,11 +274,11 @@ export function rolloutSteps({ totalSteps, stepsPerUpdate }: TrainPlan, taken: n
 }
 
 /**
- * Steps of the longest rollout, over all environments.
+ * Steps of the longest rollout to come after `taken` steps, over all environments.
  */
-export function longestRollout(plan: TrainPlan): number {
-  const { totalSteps, stepsPerUpdate } = plan;
-  const fullRollouts = Math.max(Math.floor(totalSteps / stepsPerUpdate - 0.5), 0);
-  const last = totalSteps - fullRollouts * stepsPerUpdate;
+export function longestRollout({ totalSteps, stepsPerUpdate }: TrainPlan, taken: number): number {
+  const left = totalSteps - taken;
+  const fullRollouts = Math.max(Math.floor(left / stepsPerUpdate - 0.5), 0);
+  const last = left - fullRollouts * stepsPerUpdate;
   return fullRollouts === 0 ? last : Math.max(stepsPerUpdate, last);
 }

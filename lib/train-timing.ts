@@ -32,14 +32,30 @@ export interface TrainTiming {
  * Adds up seconds under a few names.
  */
 export class TimeSheet {
-  readonly #start = performance.now();
+  /** The time is counted from here, in milliseconds like all that is private here. */
+  readonly #start: number;
   physics = 0;
   inference = 0;
   update = 0;
   critic = 0;
 
   /**
-   * Seconds since it was made.
+   * @param before - What there is to begin with.
+   */
+  constructor(before?: TrainTiming) {
+    this.#start = performance.now();
+    if (before !== undefined) {
+      const { physics, inference, update, critic, rest } = before;
+      this.physics = 1000 * physics;
+      this.inference = 1000 * inference;
+      this.update = 1000 * update;
+      this.critic = 1000 * critic;
+      this.#start -= 1000 * (physics + inference + update + critic + rest);
+    }
+  }
+
+  /**
+   * Seconds since it was made, and before.
    */
   get wallSeconds(): number {
     return (performance.now() - this.#start) / 1000;

@@ -6,10 +6,11 @@ import type { Method } from './method.js';
 import type { Policy } from './policy.js';
 import { makeBatch } from './rollout-batch.js';
 import type { Rollout } from './rollout-batch.js';
-import { deriveSeeds } from './seeds.js';
+import { continuedSeed, deriveSeeds } from './seeds.js';
 import type { ActionSpace } from './spaces.js';
 import { longestRollout, planTraining, rolloutSteps } from './train-plan.js';
 import type { TrainOptions, TrainPlan } from './train-plan.js';
+import type { TrainState } from './train-state.js';
 import { TimeSheet } from './train-timing.js';
 import type { TrainTiming } from './train-timing.js';
 import { TRPO } from './trpo.js';
@@ -18,6 +19,7 @@ import { ValueFunction } from './value-function.js';
 import type { FitSummary } from './value-function.js';
 
 export type { TrainOptions } from './train-plan.js';
+export type { TrainState } from './train-state.js';
 export type { TrainTiming } from './train-timing.js';
 
 /**
@@ -58,13 +60,17 @@ export interface TrainProgress {
    */
   readonly fit: FitSummary | null;
   /**
-   * Seconds since the start of the run.
+   * Seconds since the start of the run; of one that goes on, its earlier parts included.
    */
   readonly wallSeconds: number;
   /**
    * Where they went.
    */
   readonly timing: TrainTiming;
+  /**
+   * What the option `from` wants to go on from here.
+   */
+  readonly state: TrainState;
 }
 
 /**
@@ -92,7 +98,7 @@ export interface TrainResult {
    */
   readonly episodes: number;
   /**
-   * Duration of the run in seconds.
+   * Duration of the run in seconds; of one that goes on, its earlier parts included.
    */
   readonly wallSeconds: number;
   /**
@@ -153,7 +159,8 @@ export async function train<Actions extends ActionSpace>(
 
 /** An update whose critic may still be being fitted. */
 interface Unreported {
-  readonly progress: Omit<TrainProgress, 'fit' | 'wallSeconds' | 'timing'>;
+  readonly progress: Omit<TrainProgress, 'fit' | 'wallSeconds' | 'timing' | 'state'>;
+  readonly state: Omit<TrainState, 'timing'>;
   readonly fit: Promise<FitSummary> | null;
 }
 
@@ -164,18 +171,22 @@ class Training<Actions extends ActionSpace> {
   readonly #critic: ValueFunction | null;
   readonly #method: Method;
   readonly #statistics: EpisodeStatistics;
-  readonly #times = new TimeSheet();
+  readonly #times: TimeSheet;
   #unreported: Unreported | null = null;
-  #updates = 0;
-  #acceptedUpdates = 0;
-  #worstMeanKl = 0;
+  #updates: number;
+  #acceptedUpdates: number;
+  #worstMeanKl: number;
 
   constructor(options: TrainOptions<Actions>, plan: TrainPlan, critic: ValueFunction | null) {
     this.#options = options;
     this.#plan = plan;
     this.#critic = critic;
     this.#method = options.method ?? new TRPO(options.policy);
-    this.#statistics = new EpisodeStatistics(plan.environments.count);
+    this.#times = new TimeSheet(plan.from?.timing);
+    this.#statistics = new EpisodeStatistics(plan.environments.count, undefined, plan.from);
+    this.#updates = plan.from?.updates ?? 0;
+    this.#acceptedUpdates = plan.from?.acceptedUpdates ?? 0;
+    this.#worstMeanKl = plan.from?.worstMeanKl ?? 0;
   }
 
   async run(): Promise<TrainResult> {
@@ -199,11 +210,15 @@ class Training<Actions extends ActionSpace> {
     const { policy } = this.#options;
     const { environments, seed } = this.#plan;
     const { count } = environments;
-    const seeds = deriveSeeds(seed, count);
+    const taken = this.#statistics.steps;
+    if (taken >= this.#plan.totalSteps) {
+      return true;
+    }
+    const seeds = deriveSeeds(continuedSeed(seed, taken), count);
     const { lockstep, isShared, release } = environments.open();
     try {
       policy.seed(seeds.sampling);
-      const capacity = longestRollout(this.#plan) / count;
+      const capacity = longestRollout(this.#plan, taken) / count;
       const size = { capacity, isShared };
       const collector = new Collector(policy, lockstep, size, this.#statistics, this.#times);
       await collector.begin(seeds.environments);
@@ -250,6 +265,12 @@ class Training<Actions extends ActionSpace> {
       this.#worstMeanKl = Math.max(this.#worstMeanKl, summary.meanKl);
     }
     const { steps, episodes, meanReturn, meanLength } = this.#statistics;
+    const state = {
+      ...this.#statistics.known,
+      updates: this.#updates,
+      acceptedUpdates: this.#acceptedUpdates,
+      worstMeanKl: this.#worstMeanKl,
+    };
     const fit = this.#critic?.fit(batch, this.#plan.valueFit) ?? null;
     fit?.catch(() => undefined); // reported by #report(), which may come long after it
     this.#unreported = {
@@ -262,6 +283,7 @@ class Training<Actions extends ActionSpace> {
         meanLength,
         summary,
       },
+      state,
       fit,
     };
   }
@@ -278,12 +300,18 @@ class Training<Actions extends ActionSpace> {
     if (this.#unreported === null) {
       return;
     }
-    const { progress, fit } = this.#unreported;
+    const { progress, state, fit } = this.#unreported;
     this.#unreported = null;
     const fitted = fit === null ? null : await this.#times.book('critic', () => fit);
     const { wallSeconds } = this.#times;
     const timing = this.#times.timing(wallSeconds);
-    await this.#options.onUpdate?.({ ...progress, fit: fitted, wallSeconds, timing });
+    await this.#options.onUpdate?.({
+      ...progress,
+      fit: fitted,
+      wallSeconds,
+      timing,
+      state: { ...state, timing },
+    });
   }
 }
 

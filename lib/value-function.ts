@@ -273,6 +273,38 @@ export class ValueFunction {
   }
 
   /**
+   * Everything that decides what it predicts and how fits go on, a copy: parameters, running
+   * statistics, Adam's moments, the damping of Gauss-Newton, the order of rows to come.
+   *
+   * @throws TrustRegionError `ERR_BUSY` while a fit runs, and as for every method.
+   * @example
+   * ```ts
+   * const valueFunction = new ValueFunction({ observationSize: 1, hidden: [4], seed: 1 });
+   * await valueFunction.fit({ observations: [1, 2, 3], returns: [10, 20, 40] });
+   * const twin = new ValueFunction(valueFunction.options);
+   * twin.setState(valueFunction.getState());
+   * console.assert(twin.predict([2])[0] === valueFunction.predict([2])[0]);
+   * ```
+   */
+  getState(): Float64Array {
+    const native = this.#openIdle('getState()');
+    return callNative(() => native.getState());
+  }
+
+  /**
+   * Goes on from the state of a value function with the same layers and normalisers. Makes a new
+   * version.
+   *
+   * @throws TrustRegionError `ERR_BUSY` while a fit runs; `ERR_INVALID_ARGUMENT`, `ERR_SHAPE_MISMATCH`
+   *   or `ERR_NOT_FINITE` for what is no such state. The value function then stays as it was.
+   */
+  setState(state: ArrayLike<number>): void {
+    const native = this.#openIdle('setState()');
+    const numbers = Float64Array.from(toFloatArray(state, 'state'));
+    callNative(() => native.setState(numbers));
+  }
+
+  /**
    * Frees native memory at once instead of at garbage collection. Calling it again does nothing;
    * other methods then throw.
    *

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import {
+  appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -137,6 +139,7 @@ describe('trustregion train', () => {
       'curve.svg',
       'policy.safetensors',
       'progress.csv',
+      'training.safetensors',
     ]);
 
     const [header = '', ...table] = rows('a', 'progress.csv');
@@ -448,11 +451,104 @@ describe('trustregion train', () => {
       'curve.svg',
       'policy.safetensors',
       'progress.csv',
+      'training.safetensors',
     ]);
     expect(await run('evaluate', 'stopped', '--episodes', '2')).toMatchObject({
       code: 0,
       stderr: '',
     });
+  });
+
+  test('--resume goes on where a run was interrupted, always in the same way', async () => {
+    const options = [
+      '--steps-per-update',
+      '500',
+      '--hidden',
+      '16',
+      '--environments',
+      '2',
+      '--json',
+    ];
+    const { child, outcome } = start([
+      'train',
+      'CartPole-v1',
+      '--steps',
+      '100000000',
+      ...options,
+      '--out',
+      'cut',
+    ]);
+    const table = join(folder, 'cut', 'progress.csv');
+    await waitFor(() => existsSync(table) && rows('cut', 'progress.csv').length > 3);
+    child.kill('SIGINT');
+    const before = parseOnly((await outcome).stdout);
+    const done = before['updates'] as number;
+    const first = withoutTimes('cut');
+    expect(first).toHaveLength(done + 1);
+    // A row of an update that was not saved any more.
+    cpSync(join(folder, 'cut'), join(folder, 'cut-twin'), { recursive: true });
+    appendFileSync(table, `${done + 1},${500 * (done + 1)},9\n`);
+
+    const steps = 500 * (done + 3);
+    for (const [name, workers] of [
+      ['cut', '0'],
+      ['cut-twin', '2'],
+    ] as const) {
+      const more = ['--resume', name, '--steps', `${steps}`, '--workers', workers, '--json'];
+      const resumed = await run('train', ...more, '--evaluation-episodes', '2');
+      expect(resumed).toMatchObject({ code: 0, stderr: '' });
+      const report = parseOnly(resumed.stdout);
+      expect(report).toMatchObject({ steps, updates: done + 3, out: name, interrupted: false });
+      expect(report['wallSeconds']).toBeGreaterThan(before['wallSeconds'] as number);
+      expect(report['episodes']).toBeGreaterThan(before['episodes'] as number);
+      const config = JSON.parse(read(name, 'config.json'));
+      expect(config).toMatchObject({
+        train: { steps },
+        sampling: { environments: 2, workers: Number(workers) },
+        evaluation: { episodes: 2 },
+        resumedAt: [500 * done],
+      });
+    }
+    const table2 = withoutTimes('cut');
+    expect(table2.slice(0, done + 1)).toEqual(first);
+    expect(table2.map(([update]) => update)).toEqual([
+      'update',
+      ...Array.from({ length: done + 3 }, (_, index) => `${index + 1}`),
+    ]);
+    expect(withoutTimes('cut-twin')).toEqual(table2);
+    const policies = ['cut', 'cut-twin'].map((name) =>
+      readFileSync(join(folder, name, 'policy.safetensors')).toString('hex'),
+    );
+    expect(policies[1]).toBe(policies[0]);
+    expect((await run('evaluate', 'cut', '--json')).code).toBe(0);
+    const curve = read('cut', 'curve.svg');
+    expect(read('cut-twin', 'curve.svg')).toBe(curve);
+  });
+
+  test('--resume refuses what it cannot go on with', async () => {
+    const refused = await run('train', '--resume', 'nowhere');
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/nowhere is not the folder of a run: .*there is no such file/);
+    for (const [name, file, damage, message] of [
+      ['hurt-training', 'training.safetensors', 'x', /checkpoint is damaged/],
+      ['hurt-table', 'progress.csv', 'a,b\n', /progress.csv must have the columns of this version/],
+      ['hurt-config', 'config.json', '{', /hurt-config is not the folder of a run/],
+    ] as const) {
+      cpSync(join(folder, 'a'), join(folder, name), { recursive: true });
+      writeFileSync(join(folder, name, file), damage);
+      const outcome = await run('train', '--resume', name, '--steps', '2000');
+      expect(outcome).toMatchObject({ code: 1, stdout: '' });
+      expect(outcome.stderr).toMatch(message);
+    }
+    cpSync(join(folder, 'a'), join(folder, 'flipped'), { recursive: true });
+    const file = join(folder, 'flipped', 'training.safetensors');
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 5] = (bytes.at(-5) ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    const flipped = await run('train', '--resume', 'flipped', '--steps', '2000');
+    expect(flipped.stderr).toMatch(/flipped.*do not match its checksum/);
+    rmSync(file);
+    expect((await run('train', '--resume', 'flipped')).stderr).toMatch(/cannot be read: ENOENT/);
   });
 
   test('quits at once at a second Ctrl-C', async () => {
@@ -518,6 +614,12 @@ describe('wrong usage', () => {
       'train CartPole-v1 --environments 3 --steps-per-update 500',
       /--steps-per-update must be a multiple of the 3 of --environments, got 500/,
     ],
+    ['train CartPole-v1 --resume a', /no task is wanted with --resume, got 'CartPole-v1'/],
+    [
+      'train --resume a --max-kl 0.1',
+      /--max-kl cannot change when a run is resumed; only --steps, --workers, --threads,/,
+    ],
+    ['train --resume a --workers 3', /workers must be an integer from 0 to 1, got 3/],
     ['train CartPole-v1 --max-kl Infinity', /maxKl must be a finite number/],
     ['train CartPole-v1 --json=1', /option --json takes no value, got '1'/],
     ['train CartPole-v1 --backend gpu', /gpu/],

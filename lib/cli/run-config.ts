@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import type { ResolvedEstimator } from '../advantage-estimator.js';
 import { TrustRegionError } from '../errors.js';
 import type { ResolvedFitOptions } from '../fit-options.js';
+import type { MethodName } from '../method-options.js';
 import type { Method } from '../method.js';
+import { methodNames } from '../methods.js';
+import type { Activation } from '../policy-options.js';
 import type { ActionSpace } from '../spaces.js';
-import { describe, messageOf, requireInteger, requireString } from '../validate.js';
+import { describe, messageOf, requireInteger, requireOneOf, requireString } from '../validate.js';
 
 /**
  * Everything that decided a run: the content of `config.json`.
@@ -14,7 +17,7 @@ export interface RunConfig {
   readonly format: typeof runFormat;
   readonly formatVersion: typeof runFormatVersion;
   readonly task: string;
-  readonly method: string;
+  readonly method: MethodName;
   readonly seed: number;
   readonly train: {
     readonly steps: number;
@@ -34,7 +37,7 @@ export interface RunConfig {
   };
   readonly valueFunction: {
     readonly hidden: readonly number[];
-    readonly activation: string;
+    readonly activation: Activation;
     readonly fit: ResolvedFitOptions;
     readonly seed: number;
   };
@@ -46,6 +49,10 @@ export interface RunConfig {
   };
   readonly versions: { readonly trustregion: string; readonly node: string };
   readonly platform: string;
+  /**
+   * Environment steps after which it was resumed, one for each time.
+   */
+  readonly resumedAt?: readonly number[];
 }
 
 /**
@@ -53,6 +60,15 @@ export interface RunConfig {
  */
 export function klBound(options: Method['options']): number | null {
   return 'maxKl' in options && options.maxKl < Infinity ? options.maxKl : null;
+}
+
+/** JSON itself has no Infinity and would write null. */
+export function infinityToText(_key: string, value: unknown): unknown {
+  return value === Infinity ? 'Infinity' : value;
+}
+
+function textToInfinity(_key: string, value: unknown): unknown {
+  return value === 'Infinity' ? Infinity : value;
 }
 
 export const runFormat = 'trustregion run';
@@ -74,10 +90,33 @@ export interface ReplayConfig {
  * @throws TrustRegionError `ERR_CHECKPOINT` if it is missing or damaged, or of a newer version.
  */
 export async function readRunConfig(folder: string): Promise<ReplayConfig> {
+  return readConfig(folder, checkConfig);
+}
+
+/**
+ * Reads all of `config.json`, for a run to go on. What is in it is checked by those who take it.
+ *
+ * @throws TrustRegionError As {@link readRunConfig}.
+ */
+export async function readWholeConfig(folder: string): Promise<RunConfig> {
+  return readConfig(folder, (content) => {
+    checkConfig(content);
+    const config = content as RunConfig;
+    for (const part of ['train', 'sampling', 'methodOptions', 'valueFunction'] as const) {
+      requireRecord(config[part], part);
+    }
+    requireOneOf(config.method, 'method', methodNames);
+    return config;
+  });
+}
+
+async function readConfig<Config>(
+  folder: string,
+  check: (content: unknown) => Config,
+): Promise<Config> {
   const file = join(folder, 'config.json');
   try {
-    const content: unknown = JSON.parse(await readFile(file, 'utf8'));
-    return checkConfig(content);
+    return check(JSON.parse(await readFile(file, 'utf8'), textToInfinity));
   } catch (cause) {
     const reason = isMissing(cause) ? 'there is no such file' : messageOf(cause);
     throw new TrustRegionError(

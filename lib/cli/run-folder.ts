@@ -1,14 +1,16 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeCheckpoint } from '../checkpoint-file.js';
+import { readCheckpoint, writeCheckpoint } from '../checkpoint-file.js';
 import { TrustRegionError } from '../errors.js';
 import type { Policy } from '../policy.js';
-import type { TrainProgress } from '../train.js';
+import type { TrainProgress, TrainState } from '../train.js';
 import { renderCurve } from './curve.js';
 import type { CurvePoint } from './curve.js';
-import { klBound } from './run-config.js';
+import { infinityToText, klBound } from './run-config.js';
 import type { RunConfig } from './run-config.js';
+import { saveTraining } from './training-file.js';
+import type { TrainingObjects } from './training-file.js';
 
 type Field = number | string | boolean | null | undefined;
 
@@ -60,8 +62,9 @@ const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
  *   number that does not exist (yet).
  * - `policy.safetensors`: the policy, observation statistics included.
  * - `curve.svg`: a picture of the returns and of the KL divergences.
+ * - `training.safetensors`: what the run needs to go on.
  *
- * The last two are replaced as a whole, now and then and at the end, so the folder of a run that
+ * The last three are replaced as a whole, now and then and at the end, so the folder of a run that
  * was killed is still usable.
  */
 export class RunFolder {
@@ -90,9 +93,36 @@ export class RunFolder {
     if (out !== undefined) {
       await claim(out);
     }
-    await writeText(join(path, 'config.json'), `${JSON.stringify(config, withInfinity, 2)}\n`);
-    const folder = new RunFolder(path, config, openSync(join(path, 'progress.csv'), 'wx'));
-    writeSync(folder.#table, `${Object.keys(columns).join(',')}\n`);
+    await writeConfig(path, config);
+    const folder = new RunFolder(path, config, openSync(tableFile(path), 'wx'));
+    writeSync(folder.#table, `${header}\n`);
+    return folder;
+  }
+
+  /**
+   * Goes on with a folder: writes the new `config.json`, and drops the rows of updates that are not
+   * part of what was saved.
+   *
+   * @param updates - How many are.
+   * @throws TrustRegionError `ERR_CHECKPOINT` if `progress.csv` is missing or has other columns.
+   */
+  static async reopen(path: string, config: RunConfig, updates: number): Promise<RunFolder> {
+    const text = Buffer.from(await readCheckpoint(tableFile(path))).toString('utf8');
+    const [found, ...rows] = text.trimEnd().split('\n');
+    if (found !== header) {
+      throw new TrustRegionError(
+        'ERR_CHECKPOINT',
+        `${tableFile(path)} must have the columns of this version, ${header}, got ${found}`,
+      );
+    }
+    const kept = rows.map((row) => row.split(',')).filter(([update]) => Number(update) <= updates);
+    await writeConfig(path, config);
+    await writeText(
+      tableFile(path),
+      `${[header, ...kept.map((row) => row.join(','))].join('\n')}\n`,
+    );
+    const folder = new RunFolder(path, config, openSync(tableFile(path), 'a'));
+    folder.#points.push(...kept.map(pointOf));
     return folder;
   }
 
@@ -102,6 +132,11 @@ export class RunFolder {
     writeSync(this.#table, `${row.join(',')}\n`);
     const { steps, meanReturn, summary } = progress;
     this.#points.push({ steps, meanReturn, meanKl: summary.meanKl, accepted: summary.accepted });
+  }
+
+  /** Writes what the run needs to go on from `state`. */
+  async saveTraining(objects: TrainingObjects, state: TrainState): Promise<void> {
+    await saveTraining(this.path, objects, state);
   }
 
   /** Writes the policy and the picture as they are now. */
@@ -124,9 +159,30 @@ export class RunFolder {
   }
 }
 
-/** JSON itself has no Infinity and would write null. */
-function withInfinity(_key: string, value: unknown): unknown {
-  return value === Infinity ? 'Infinity' : value;
+const header = Object.keys(columns).join(',');
+
+/** The point of the picture that a row of the table is. */
+function pointOf(row: readonly string[]): CurvePoint {
+  const cells = new Map(Object.keys(columns).map((column, index) => [column, row[index] ?? '']));
+  const numberIn = (column: string): number => {
+    const cell = cells.get(column) ?? '';
+    return cell === '' ? NaN : Number(cell);
+  };
+  return {
+    steps: numberIn('steps'),
+    meanReturn: numberIn('meanReturn'),
+    meanKl: numberIn('meanKl'),
+    accepted: cells.get('accepted') === 'true',
+  };
+}
+
+function writeConfig(path: string, config: RunConfig): Promise<void> {
+  const text = JSON.stringify(config, infinityToText, 2);
+  return writeText(join(path, 'config.json'), `${text}\n`);
+}
+
+function tableFile(folder: string): string {
+  return join(folder, 'progress.csv');
 }
 
 function writeText(file: string, text: string): Promise<void> {

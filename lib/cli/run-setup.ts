@@ -8,6 +8,7 @@ import { makeMethod } from '../methods.js';
 import type { OptionsOf } from '../methods.js';
 import { Policy } from '../policy.js';
 import { deriveSeeds } from '../seeds.js';
+import type { TrainState } from '../train.js';
 import { TrustRegionError } from '../errors.js';
 import { ValueFunction } from '../value-function.js';
 import { VectorEnvironment } from '../vector-environment.js';
@@ -31,6 +32,8 @@ export interface Run {
   readonly policy: Policy;
   readonly critic: ValueFunction;
   readonly method: Method;
+  /** Where a resumed run goes on. */
+  readonly from?: TrainState;
 }
 
 /**

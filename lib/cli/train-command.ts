@@ -6,11 +6,13 @@ import { train } from '../train.js';
 import type { TrainProgress, TrainResult, TrainTiming } from '../train.js';
 import { requireOneOf } from '../validate.js';
 import { blamingUsage, parseArguments, UsageError } from './arguments.js';
+import type { OptionValues } from './arguments.js';
 import { evaluationText } from './evaluate-command.js';
 import { interruptible } from './interrupt.js';
 import { grouped, ProgressBar, significant } from './progress-bar.js';
 import { klBound } from './run-config.js';
 import { RunFolder } from './run-folder.js';
+import { resumeRun } from './run-resume.js';
 import { prepareRun } from './run-setup.js';
 import type { Run } from './run-setup.js';
 import { trainHelp, trainOptions } from './train-options.js';
@@ -52,9 +54,9 @@ export async function trainCommand(arguments_: readonly string[]): Promise<numbe
     process.stdout.write(`${trainHelp(values.method)}\n`);
     return 0;
   }
-  const run = await blamingUsage(() => prepareRun(onlyTask(positionals), values));
+  const run = await blamingUsage(() => makeRun(positionals, values));
   try {
-    const folder = await blamingUsage(() => RunFolder.create(run.config, values.out));
+    const folder = await blamingUsage(() => openFolder(run, values));
     return await interruptible(async (signal) => {
       const report = await perform(run, folder, signal);
       process.stdout.write(
@@ -67,6 +69,28 @@ export async function trainCommand(arguments_: readonly string[]): Promise<numbe
     run.policy.close();
     run.critic.close();
   }
+}
+
+function makeRun(
+  positionals: readonly string[],
+  values: OptionValues<typeof trainOptions>,
+): Promise<Run> {
+  if (values.resume === undefined) {
+    return prepareRun(onlyTask(positionals), values);
+  }
+  if (positionals.length > 0) {
+    throw new UsageError(`no task is wanted with --resume, got '${positionals[0]}'`);
+  }
+  return resumeRun(values.resume, values);
+}
+
+function openFolder(
+  { config, from }: Run,
+  { resume, out }: OptionValues<typeof trainOptions>,
+): Promise<RunFolder> {
+  return resume === undefined || from === undefined
+    ? RunFolder.create(config, out)
+    : RunFolder.reopen(resume, config, from.updates);
 }
 
 function onlyTask(positionals: readonly string[]): EnvironmentName {
@@ -110,22 +134,26 @@ async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promis
 
 /** Trains; whatever happens, the folder then holds the policy as it is. */
 async function learn(
-  { config, environments, policy, critic, method }: Run,
+  { config, environments, policy, critic, method, from }: Run,
   folder: RunFolder,
   signal: AbortSignal,
 ): Promise<TrainResult> {
+  const objects = { policy, critic, method };
+  let state = from;
   const bar = new ProgressBar(process.stderr, klBound(config.methodOptions));
   let savedAt = -Infinity;
   const onUpdate = async (progress: TrainProgress): Promise<void> => {
     folder.record(progress);
     bar.update(progress);
+    ({ state } = progress);
     if (progress.wallSeconds - savedAt >= saveInterval) {
       savedAt = progress.wallSeconds;
       await folder.save(policy);
+      await folder.saveTraining(objects, state);
     }
   };
   try {
-    return await train({
+    const result = await train({
       policy,
       valueFunction: critic,
       environments,
@@ -133,9 +161,15 @@ async function learn(
       ...config.train,
       valueFit: config.valueFunction.fit,
       seed: config.seed,
+      ...(from === undefined ? {} : { from }),
       signal,
       onUpdate,
     });
+    // After an error it stays as it was: policy and critic may then be of different updates.
+    if (state !== undefined) {
+      await folder.saveTraining(objects, state);
+    }
+    return result;
   } finally {
     bar.end();
     await folder.save(policy);

@@ -28,6 +28,7 @@ const runOptions = {
     'folder to write, new or empty (runs/<task>-<method>-seed<seed>, numbered if taken)',
     'DIR',
   ),
+  resume: text('folder of a run that goes on where it was saved last, instead of a task', 'DIR'),
   evaluationEpisodes: integer('deterministic episodes at the end (10)', { min: 1 }),
   json: flag('print one JSON object and nothing else'),
   help: flag('print this help'),
@@ -86,8 +87,10 @@ export const trainOptions = {
  */
 export function trainHelp(method: MethodName = defaultMethod): string {
   return `Usage: trustregion train <task> [options]
+       trustregion train --resume <run> [--steps N] [--workers N] [--threads N] [--json]
 
-Trains a policy and writes a run folder: config.json, progress.csv, policy.safetensors, curve.svg.
+Trains a policy and writes a run folder: config.json, progress.csv, policy.safetensors, curve.svg, and
+training.safetensors, from which --resume goes on.
 Ctrl-C ends the run after the step at hand and leaves a usable folder; a second one quits at once.
 
 Tasks: ${nameList(environmentNames, 'Tasks: '.length)}

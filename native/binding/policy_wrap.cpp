@@ -9,6 +9,7 @@
 #include "binding/options.h"
 #include "binding/promise_job.h"
 #include "binding/results.h"
+#include "core/saved_state.h"
 
 namespace trustregion::binding {
 
@@ -88,6 +89,8 @@ Napi::Function PolicyWrap::define(Napi::Env env) {
                          method<&PolicyWrap::compareRows>("compareRows"),
                          method<&PolicyWrap::fisherOperator>("fisherOperator"),
                          method<&PolicyWrap::update>("update"),
+                         method<&PolicyWrap::getMethodState>("getMethodState"),
+                         method<&PolicyWrap::setMethodState>("setMethodState"),
                          method<&PolicyWrap::close>("close"),
                      });
 }
@@ -350,6 +353,24 @@ Napi::Value PolicyWrap::update(const Napi::CallbackInfo& info) {
   busy_ = true;
   method.setBusy(true);
   return promise;
+}
+
+Napi::Value PolicyWrap::getMethodState(const Napi::CallbackInfo& info) {
+  const MethodWrap& method = MethodWrap::unwrapArgument(info.Env(), info[0], "method");
+  MethodState state = method.makeRequest(open()).state;
+  SavedState saved;
+  saved.pass(state, policy_->model().parameterCount());
+  return toFloat64Array(info.Env(), saved.take());
+}
+
+void PolicyWrap::setMethodState(const Napi::CallbackInfo& info) {
+  MethodWrap& method = MethodWrap::unwrapArgument(info.Env(), info[0], "method");
+  SavedState saved(readDoubles(info.Env(), info[1], "state"));
+  method.makeRequest(open());  // throws where the method is busy, or another policy's
+  MethodState state;
+  saved.pass(state, policy_->model().parameterCount());
+  saved.finish();
+  method.publish(info.Env(), policy_, std::move(state));
 }
 
 void PolicyWrap::close(const Napi::CallbackInfo&) {

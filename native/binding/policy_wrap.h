@@ -57,6 +57,9 @@ class PolicyWrap : public ClassWrap<PolicyWrap> {
   Napi::Value fisherOperator(const Napi::CallbackInfo& info);
 
   Napi::Value update(const Napi::CallbackInfo& info);
+  // What the updates of a method left it, as numbers, and back.
+  Napi::Value getMethodState(const Napi::CallbackInfo& info);
+  void setMethodState(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   // Shared with running updates and Fisher operators, which outlive close(). Null when closed.

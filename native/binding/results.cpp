@@ -36,12 +36,6 @@ Napi::Object toObject(Napi::Env env, const UpdateTiming& timing) {
   return object;
 }
 
-Napi::Float64Array toFloat64Array(Napi::Env env, const std::vector<double>& values) {
-  Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
-  std::copy(values.begin(), values.end(), array.Data());
-  return array;
-}
-
 template <class Number>
 Napi::Array toArray(Napi::Env env, const std::vector<Number>& numbers) {
   Napi::Array array = Napi::Array::New(env, numbers.size());
@@ -71,6 +65,12 @@ Napi::Object toObject(Napi::Env env, const UpdateDiagnostics& diagnostics) {
 }
 
 }  // namespace
+
+Napi::Float64Array toFloat64Array(Napi::Env env, const std::vector<double>& values) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
 
 Napi::Object toObject(Napi::Env env, const ObjectiveValue& value) {
   Napi::Object object = Napi::Object::New(env);

@@ -24,5 +24,6 @@ Napi::Object toObject(Napi::Env env, const NaturalDirection& found, double secon
 Napi::Object toObject(Napi::Env env, const UpdateSummary& summary, uint64_t version);
 Napi::Object toObject(Napi::Env env, const FitSummary& summary);
 Napi::Object toObject(Napi::Env env, const RunningNormalizer& normalizer);
+Napi::Float64Array toFloat64Array(Napi::Env env, const std::vector<double>& numbers);
 
 }  // namespace trustregion::binding

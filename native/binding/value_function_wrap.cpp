@@ -55,6 +55,8 @@ Napi::Function ValueFunctionWrap::define(Napi::Env env) {
                          method<&ValueFunctionWrap::fit>("fit"),
                          method<&ValueFunctionWrap::getParameters>("getParameters"),
                          method<&ValueFunctionWrap::setParameters>("setParameters"),
+                         method<&ValueFunctionWrap::getState>("getState"),
+                         method<&ValueFunctionWrap::setState>("setState"),
                          method<&ValueFunctionWrap::close>("close"),
                      });
 }
@@ -141,6 +143,14 @@ void ValueFunctionWrap::getParameters(const Napi::CallbackInfo& info) {
 
 void ValueFunctionWrap::setParameters(const Napi::CallbackInfo& info) {
   idle().setParameters(readFloats(info.Env(), info[0], "parameters"));
+}
+
+Napi::Value ValueFunctionWrap::getState(const Napi::CallbackInfo& info) {
+  return toFloat64Array(info.Env(), open().savedState());
+}
+
+void ValueFunctionWrap::setState(const Napi::CallbackInfo& info) {
+  idle().restoreState(readDoubles(info.Env(), info[0], "state"));
 }
 
 void ValueFunctionWrap::close(const Napi::CallbackInfo&) {

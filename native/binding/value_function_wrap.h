@@ -37,6 +37,8 @@ class ValueFunctionWrap : public ClassWrap<ValueFunctionWrap> {
   Napi::Value fit(const Napi::CallbackInfo& info);
   void getParameters(const Napi::CallbackInfo& info);
   void setParameters(const Napi::CallbackInfo& info);
+  Napi::Value getState(const Napi::CallbackInfo& info);
+  void setState(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   // Shared with a running fit. Null when closed.

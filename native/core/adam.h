@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace trustregion {
@@ -29,6 +30,12 @@ class Adam {
   Factors countStep(double learningRate);
   std::span<double> mean() { return mean_; }
   std::span<double> square() { return square_; }
+  // beta1^t and beta2^t after t steps.
+  std::pair<double, double> betaPowers() const { return {beta1Power_, beta2Power_}; }
+  void setBetaPowers(std::pair<double, double> powers) {
+    beta1Power_ = powers.first;
+    beta2Power_ = powers.second;
+  }
 
  private:
   double beta1Power_ = 1;

@@ -9,6 +9,7 @@
 #include "core/advantages.h"
 #include "core/error.h"
 #include "core/initialization.h"
+#include "core/saved_state.h"
 #include "core/thread_pool.h"
 
 namespace trustregion {
@@ -38,6 +39,16 @@ void preserveOutputs(const MlpLayout& layout, Affine before, Affine after,
   for (size_t i = 0; i < last.inputs; i++) parameters[last.weightOffset + i] *= ratio;
   double& bias = parameters[last.biasOffset];
   bias = (before.mean - after.mean) / after.std + ratio * bias;
+}
+
+// Without the snapshot, which follows from it.
+void passState(SavedState& saved, ValueFunctionState& state, std::span<double> parameters) {
+  saved.pass(parameters);
+  saved.pass(state.observations);
+  saved.pass(state.targets);
+  saved.pass(state.adam);
+  saved.pass(state.shuffling);
+  saved.pass(state.damping, 0);
 }
 
 double meanSquaredErrorHalf(std::span<const double> values, std::span<const double> targets) {
@@ -128,6 +139,31 @@ void ValueFunction::setParameters(NumberSpan parameters) {
   const ValueSnapshot& old = *state_.snapshot;
   state_.snapshot =
       makeSnapshot(old.version + 1, std::move(values), old.scaling, old.targetMean, old.targetStd);
+}
+
+std::vector<double> ValueFunction::savedState() const {
+  SavedState saved;
+  ValueFunctionState state = state_;
+  std::vector<double> parameters = state_.snapshot->parameters;
+  passState(saved, state, parameters);
+  return saved.take();
+}
+
+void ValueFunction::restoreState(std::span<const double> numbers) {
+  NumberSpan(numbers.data(), numbers.size())
+      .requireSize("state", savedState().size(), "that of its own state");
+  SavedState saved(numbers);
+  ValueFunctionState state = state_;
+  std::vector<double> parameters(layout_.parameterCount());
+  passState(saved, state, parameters);
+  backend_->roundParameters(parameters);
+  NumberSpan(parameters.data(), parameters.size()).requireFinite("state");
+  const Affine target = config_.normalizeTargets ? targetScale(state.targets) : Affine{0, 1};
+  const ObservationScaling scaling =
+      config_.normalizeObservations ? state.observations.scaling() : ObservationScaling{};
+  state.snapshot = makeSnapshot(state_.snapshot->version + 1, std::move(parameters), scaling,
+                                target.mean, target.std);
+  publish(std::move(state));
 }
 
 int64_t ValueFunction::fitByAdam(ValueFunctionState& state, const LeastSquares& problem,

@@ -86,6 +86,11 @@ class ValueFunction {
   void predict(NumberSpan observations, double* values);
   void setParameters(NumberSpan parameters);
 
+  // Everything that decides what it predicts and how fits go on, as numbers, and back: from a value
+  // function of the same layout. Restoring throws what SavedState throws, and then changes nothing.
+  std::vector<double> savedState() const;
+  void restoreState(std::span<const double> numbers);
+
   // Minimises mean (V(s) - target)^2 / 2 from `state`; changes nothing here (publish() the result).
   FitSummary computeFit(ValueFunctionState& state, NumberSpan observations, NumberSpan targets,
                         const FitOptions& options) const;

@@ -1,0 +1,94 @@
+import { TrustRegionError } from '../errors.js';
+import type { MethodName } from '../method-options.js';
+import { makeMethod } from '../methods.js';
+import type { OptionsOf } from '../methods.js';
+import { Policy } from '../policy.js';
+import { messageOf } from '../validate.js';
+import { ValueFunction } from '../value-function.js';
+import { VectorEnvironment } from '../vector-environment.js';
+import { kebabCase, pick, UsageError } from './arguments.js';
+import type { OptionValues } from './arguments.js';
+import { readWholeConfig } from './run-config.js';
+import type { RunConfig } from './run-config.js';
+import type { Run } from './run-setup.js';
+import type { trainOptions } from './train-options.js';
+import { loadTraining } from './training-file.js';
+import type { Training } from './training-file.js';
+
+/** What may be said when a run goes on; everything else is as it was. */
+const free = ['resume', 'steps', 'workers', 'threads', 'evaluationEpisodes', 'json', 'help'];
+
+/**
+ * Makes what a run was made of, as it was when its folder was saved last.
+ *
+ * @throws UsageError An option that cannot change.
+ * @throws TrustRegionError `ERR_CHECKPOINT` if the folder does not hold such a run;
+ *   `ERR_OUT_OF_RANGE` for `workers`.
+ */
+export async function resumeRun(
+  folder: string,
+  values: OptionValues<typeof trainOptions>,
+): Promise<Run> {
+  const fixed = Object.keys(values).find((name) => !free.includes(name));
+  if (fixed !== undefined) {
+    throw new UsageError(
+      `--${kebabCase(fixed)} cannot change when a run is resumed; ` +
+        `only ${free
+          .slice(1, 6)
+          .map((name) => `--${kebabCase(name)}`)
+          .join(', ')} can`,
+    );
+  }
+  const old = await readWholeConfig(folder);
+  const training = await loadTraining(folder);
+  const config: RunConfig = {
+    ...old,
+    train: { ...old.train, ...pick(values, ['steps']) },
+    sampling: { ...old.sampling, ...pick(values, ['workers']) },
+    evaluation: {
+      ...old.evaluation,
+      episodes: values.evaluationEpisodes ?? old.evaluation.episodes,
+    },
+    resumedAt: [...(old.resumedAt ?? []), training.state.steps],
+  };
+  const { environments: count, workers } = config.sampling;
+  const environments = await VectorEnvironment.create({
+    task: config.task,
+    environments: count,
+    workers,
+  });
+  try {
+    return restore(config, training, environments, pick(values, ['threads']));
+  } catch (cause) {
+    await environments.close();
+    throw new TrustRegionError(
+      'ERR_CHECKPOINT',
+      `the run in ${folder} cannot go on: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function restore(
+  config: RunConfig,
+  { policy: bytes, critic: criticState, method: methodState, state }: Training,
+  environments: VectorEnvironment,
+  machine: { readonly threads?: number },
+): Run {
+  const policy = Policy.fromBytes(bytes, machine);
+  const { hidden, activation, seed } = config.valueFunction;
+  const critic = new ValueFunction({
+    observationSize: policy.observationSize,
+    hidden,
+    activation,
+    seed,
+    backend: policy.backend,
+    ...machine,
+  });
+  critic.setState(criticState);
+  // Resolved options of the method of this name are options of it, which TypeScript cannot follow.
+  const options = config.methodOptions as OptionsOf[MethodName];
+  const method = makeMethod(config.method, policy, options);
+  method.setState(methodState);
+  return { config, environments, policy, critic, method, from: state };
+}
