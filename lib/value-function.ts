@@ -280,7 +280,10 @@ export class ValueFunction {
    * @example
    * ```ts
    * const valueFunction = new ValueFunction({ observationSize: 1, hidden: [4], seed: 1 });
-   * await valueFunction.fit({ observations: [1, 2, 3], returns: [10, 20, 40] });
+   * await valueFunction.fit({
+   *   observations: Float64Array.of(1, 2, 3),
+   *   returns: Float64Array.of(10, 20, 40),
+   * });
    * const twin = new ValueFunction(valueFunction.options);
    * twin.setState(valueFunction.getState());
    * console.assert(twin.predict([2])[0] === valueFunction.predict([2])[0]);

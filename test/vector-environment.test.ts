@@ -230,9 +230,10 @@ describe('train in a VectorEnvironment', () => {
       steps: 1600,
       stepsPerUpdate: 400,
       seed,
-      onUpdate: ({ wallSeconds: _, timing: __, summary, fit, ...rest }: TrainProgress) => {
-        const { timing: ___, ...update } = summary;
-        progress.push({ ...rest, update, loss: fit?.lossAfter });
+      onUpdate: ({ summary, state, fit, steps, episodes, meanReturn }: TrainProgress) => {
+        const { timing: _, ...update } = summary;
+        const { timing: __, ...known } = state;
+        progress.push({ update, known, loss: fit?.lossAfter, steps, episodes, meanReturn });
       },
     });
     expect(Object.values(timing).every((seconds) => seconds >= 0)).toBe(true);
