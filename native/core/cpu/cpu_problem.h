@@ -156,7 +156,7 @@ class CpuProblem : public Problem {
   std::vector<AlignedFloats> derivatives_;  // SiLU only
   AlignedFloats heads_;                     // [rows x outputs], dense
   AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
-  AlignedDoubles headsInDouble_;       // [rows x outputs], once evaluateInDouble was called
+  AlignedDoubles headsInDouble_;            // [rows x outputs], once evaluateInDouble was called
   AlignedDoubles oldLogProbability_;
   // For klUncertainty: mean x^2 of each observation feature over rows, and the errors of heads_.
   std::vector<double> meanSquareInput_;
