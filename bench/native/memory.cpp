@@ -3,6 +3,8 @@
 #include <fstream>
 #include <string>
 
+#include "core/memory_reserve.h"
+
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -21,8 +23,10 @@ Memory readMemory() {
 }
 
 bool resetMemoryPeak() {
+  // Else what an earlier case has freed would serve the next one unseen.
+  MemoryReserve::ofProcess().clear();
 #ifdef __GLIBC__
-  malloc_trim(0);  // else what an earlier case has freed would serve the next one unseen
+  malloc_trim(0);
 #endif
   std::ofstream file("/proc/self/clear_refs");
   file << "5";  // proc(5): resets VmHWM to VmRSS

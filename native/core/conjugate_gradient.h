@@ -23,12 +23,13 @@ struct ConjugateGradientOptions {
   // converged, and the iterates drift: 1e-2 after 10 iterations with float32 products on a matrix
   // of condition 200, 1e-5 even in float64, against 1e-6 and 1e-15 with it (Parlett 1980, chapter
   // 13, on the Lanczos process behind CG). Costs one vector of memory (two with a preconditioner)
-  // and 4 k flops a parameter in iteration k.
+  // an iteration, and in iteration k 2 k flops a parameter, 6 k where the residual is corrected.
   bool reorthogonalize = true;
   // With `reorthogonalize`: a residual is left alone while its cosine with each older one, in the
-  // preconditioner's inner product, is no larger than this, which saves half of the reading. Up to
-  // the root of the rounding unit of the products, cosines do no harm to the iterates (Simon 1984,
-  // "The Lanczos algorithm with partial reorthogonalization").
+  // preconditioner's inner product, is no larger than this, which saves two thirds of the reading.
+  // Up to the root of the rounding unit of the products, cosines do no harm to the iterates (Simon
+  // 1984, "The Lanczos algorithm with partial reorthogonalization"). With a preconditioner r'M^-1 r
+  // is estimated by the last residual's r'M^-1 r / r'r.
   double orthogonalityTolerance = 0;
   // For the vectors' own arithmetic; the operators see to theirs. Changes no bit.
   unsigned threads = 1;
@@ -60,7 +61,8 @@ using LinearOperator = std::function<void(std::span<const double> x, std::span<d
 // Solves A x = b for symmetric positive definite A (Hestenes and Stiefel 1952), from x = 0, with no
 // epsilon in any denominator. On a breakdown the best iterate so far is in x: the quadratic model
 // falls with every iteration, so that is the last one before the breakdown. `residual`, if not
-// empty, receives b - A x of that iterate. An empty preconditioner is the identity.
+// empty, receives b - A x of that iterate, up to the rounding of the products (which, with
+// `reorthogonalize`, is taken out of it). An empty preconditioner is the identity.
 ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<const double> b,
                                            std::span<double> x,
                                            const ConjugateGradientOptions& options,

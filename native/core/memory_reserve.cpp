@@ -1,7 +1,11 @@
 #include "core/memory_reserve.h"
 
 #include <algorithm>
+#include <bit>
+#include <iterator>
 #include <new>
+
+#include "core/address_sanitizer.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -31,11 +35,8 @@ void release(void* memory, size_t bytes) noexcept { ::operator delete(memory, al
 }  // namespace
 
 MemoryReserve& MemoryReserve::ofProcess() {
-#if defined(__SANITIZE_ADDRESS__)
-  constexpr size_t kLimit = 0;  // so that the use of what was given back is seen
-#else
-  constexpr size_t kLimit = 64 << 20;
-#endif
+  // Kept memory would hide from a sanitizer that it is used after it was given back.
+  constexpr size_t kLimit = TRUSTREGION_WATCHES_MEMORY ? 0 : size_t{64} << 20;
   // Never destroyed: the last to give something back may be an object of static duration.
   static auto* const reserve = new MemoryReserve(kLimit);
   return *reserve;
@@ -50,7 +51,19 @@ void MemoryReserve::clear() noexcept {
   bytesKept_ = 0;
 }
 
-void* MemoryReserve::take(size_t bytes) {
+std::atomic<size_t>& MemoryReserve::User::users() {
+  static std::atomic<size_t> count{0};
+  return count;
+}
+
+size_t MemoryReserve::roundedUp(size_t bytes) {
+  if (bytes < kSmallest) return bytes;
+  const size_t step = std::bit_floor(bytes) / 16;
+  return (bytes + step - 1) / step * step;
+}
+
+void* MemoryReserve::take(size_t requested) {
+  const size_t bytes = roundedUp(requested);
   if (bytes < kSmallest) return allocate(bytes);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -67,7 +80,8 @@ void* MemoryReserve::take(size_t bytes) {
   return allocate(bytes);
 }
 
-void MemoryReserve::give(void* memory, size_t bytes) noexcept {
+void MemoryReserve::give(void* memory, size_t requested) noexcept {
+  const size_t bytes = roundedUp(requested);
   if (bytes < kSmallest || bytes > limit_) return release(memory, bytes);
   const std::lock_guard<std::mutex> lock(mutex_);
   try {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "core/memory_reserve.h"
 #include "core/normalizer.h"
 #include "core/policy_model.h"
 #include "core/random.h"
@@ -98,6 +99,7 @@ class Policy {
   UpdateResult computeUpdate(const PolicySnapshot& snapshot, const UpdateRequest& request) const;
 
  private:
+  MemoryReserve::User memoryUser_;
   std::shared_ptr<PolicySnapshot> makeSnapshot(uint64_t version, std::vector<double> parameters,
                                                const ObservationScaling& scaling) const;
   const double* logStd() const;

@@ -11,7 +11,9 @@ namespace trustregion {
 ResidualBasis::ResidualBasis(size_t dimension, size_t expected, bool isPreconditioned)
     : isPreconditioned_(isPreconditioned), stride_(denseStride(dimension)) {
   constexpr size_t kBlock = size_t{1} << 20;  // numbers
-  vectorsPerBlock_ = std::clamp<size_t>(kBlock / stride_, 1, std::max<size_t>(expected, 1));
+  constexpr size_t kVectors = 8;  // few iterations of many that were allowed cost little
+  vectorsPerBlock_ =
+      std::clamp<size_t>(kBlock / stride_, 1, std::clamp<size_t>(expected, 1, kVectors));
 }
 
 void ResidualBasis::append(std::span<const double> vector, Vectors& blocks) const {

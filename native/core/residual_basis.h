@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -10,8 +11,8 @@ namespace trustregion {
 // The residuals of a conjugate-gradient solve so far, for making the next one orthogonal to them:
 // r_j' M^-1 r_k = 0 for j != k, with z_j = M^-1 r_j (z_j = r_j without a preconditioner).
 //
-// In double whatever the products are made in: vectors of float32 would leave the residual 1e-10 of
-// its size away from b - A x, and with it everything that is told about the solution.
+// In double whatever the products are made in: where they are made in double, vectors of float32
+// would leave the residual 1e-10 of its size away from b - A x.
 class ResidualBasis {
  public:
   // For vectors of `dimension` numbers. Memory is taken as residuals come, for up to `expected` of
@@ -31,8 +32,8 @@ class ResidualBasis {
   // max_j |z_j'r| / sqrt(rho_j rho), from the sums z_j'r and rho = r'M^-1 r.
   double largestCosine(std::span<const double> sums, double rho) const;
 
-  // r -= sum_j (z_j'r / rho_j) r_j, all at once (classical Gram-Schmidt): what is removed is
-  // rounding, so its own components along the others are rounding of rounding.
+  // r -= sum_j (z_j'r / rho_j) r_j, all at once (classical Gram-Schmidt): what is removed has
+  // grown out of rounding, and so has what the residuals here have of each other.
   void remove(std::span<const double> sums, unsigned threads, std::span<double> r) const;
 
  private:

@@ -1,9 +1,11 @@
 #include "core/saved_state.h"
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/error.h"
 #include "core/number_span.h"
@@ -95,6 +97,7 @@ void SavedState::pass(Random& random) {
 bool SavedState::passFlag(bool isThere) {
   double flag = isThere ? 1 : 0;
   pass(flag, 0);
+  if (flag != 0 && flag != 1) refuse("has " + std::to_string(flag) + " where there must be 0 or 1");
   return flag != 0;
 }
 

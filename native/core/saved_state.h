@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@ class SavedState {
   void pass(std::span<double> numbers);
   void pass(RunningNormalizer& normalizer);
   void pass(Adam& adam);
+  // The words of the generator, without the second half of a pair of normal numbers.
   void pass(Random& random);
   // Of a method for a policy of `parameterCount`. Preconditioners are left out: the next update
   // makes one.

@@ -8,6 +8,7 @@
 #include "core/adam.h"
 #include "core/backend.h"
 #include "core/gauss_newton.h"
+#include "core/memory_reserve.h"
 #include "core/mlp_layout.h"
 #include "core/normalizer.h"
 #include "core/random.h"
@@ -96,6 +97,7 @@ class ValueFunction {
                         const FitOptions& options) const;
 
  private:
+  MemoryReserve::User memoryUser_;
   std::shared_ptr<const ValueSnapshot> makeSnapshot(uint64_t version,
                                                     std::vector<double> parameters,
                                                     const ObservationScaling& scaling,

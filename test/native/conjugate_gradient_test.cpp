@@ -266,6 +266,43 @@ CASE("reorthogonalised directions stay conjugate") {
         100 * static_cast<double>(b.size()) * kDoubleRoundoff * std::sqrt(1e6));
 }
 
+CASE("long vectors: many parts and blocks of residuals, the same bits for every thread count") {
+  // 150,000 numbers are 19 parts, and six vectors a block of the basis.
+  constexpr size_t kSize = 150'000;
+  Random random(17);
+  const std::vector<double> b = normals(kSize, random);
+  const LinearOperator a = [&](std::span<const double> x, std::span<double> y) {
+    for (size_t i = 0; i < kSize; i++) y[i] = x[i] * static_cast<double>(1 + i % 40);
+  };
+  const LinearOperator half = [&](std::span<const double> r, std::span<double> z) {
+    for (size_t i = 0; i < kSize; i++) z[i] = r[i] / (1 + 0.5 * static_cast<double>(i % 40));
+  };
+  for (const LinearOperator& preconditioner : {LinearOperator{}, half}) {
+    ConjugateGradientOptions options = iterations(15);
+    const auto run = [&](unsigned threads) {
+      options.threads = threads;
+      std::vector<double> answers(2 * kSize);
+      const std::span<double> all(answers);
+      conjugateGradient(a, b, all.first(kSize), options, all.subspan(kSize), preconditioner);
+      return answers;
+    };
+    const std::vector<double> expected = run(1);
+    CHECK(sameBits(run(3), expected));
+    // 15 iterations on 40 eigenvalues: the residual is small, and what b - A x is.
+    std::vector<double> ax(kSize);
+    a(std::span<const double>(expected).first(kSize), ax);
+    double squaredError = 0;
+    double squaredResidual = 0;
+    for (size_t i = 0; i < kSize; i++) {
+      const double difference = b[i] - ax[i] - expected[kSize + i];
+      squaredError += difference * difference;
+      squaredResidual += expected[kSize + i] * expected[kSize + i];
+    }
+    CHECK(std::sqrt(squaredError) < 1e-12 * norm(b));
+    CHECK(std::sqrt(squaredResidual) < 0.05 * norm(b));
+  }
+}
+
 // The largest cosine of two residuals that CG meets.
 double largestCosine(const Dense& a, const std::vector<double>& b, double tolerance) {
   std::vector<std::vector<double>> residuals;
@@ -335,12 +372,19 @@ CASE("with products in float32 the summary still tells the truth") {
     a.asOperator()(x, y);
     for (double& value : y) value = roundToFloat(value);
   };
-  for (const bool reorthogonalize : {false, true}) {
+  std::vector<double> diagonal(60);
+  for (size_t i = 0; i < 60; i++) diagonal[i] = 1 + 0.1 * static_cast<double>(i % 7);
+  const LinearOperator jacobi = [&](std::span<const double> r, std::span<double> z) {
+    for (size_t i = 0; i < r.size(); i++) z[i] = r[i] / diagonal[i];
+  };
+  for (int way = 0; way < 5; way++) {
     for (const int count : {1, 5, 10, 20}) {
-      const Context context("reorthogonalize ", reorthogonalize, " iterations ", count);
+      const Context context("way ", way, " iterations ", count);
       ConjugateGradientOptions options = iterations(count);
-      options.reorthogonalize = reorthogonalize;
-      const Solution solution = solve(inFloat, b, options);
+      options.reorthogonalize = way > 0;
+      options.orthogonalityTolerance = way >= 3 ? 1e-6 : 0;
+      const Solution solution =
+          solve(inFloat, b, options, way % 2 == 0 ? LinearOperator{} : jacobi);
       const std::vector<double> residual = minus(b, a.times(solution.x));
       // Every iteration adds a product of its own rounding: alpha p times |A| times u, and the
       // steps alpha p are together not longer than a few times x.

@@ -13,6 +13,8 @@ class CountingProblem : public Problem {
 
   size_t parameterCount() const override { return inner_->parameterCount(); }
   size_t rows() const override { return inner_->rows(); }
+  unsigned threads() const override { return inner_->threads(); }
+  double orthogonalityTolerance() const override { return inner_->orthogonalityTolerance(); }
 
   void surrogateGradient(std::span<double> gradient) override {
     gradients++;

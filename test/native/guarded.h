@@ -8,7 +8,9 @@
 #include <new>
 #include <span>
 
-#if defined(__SANITIZE_ADDRESS__)
+#include "core/address_sanitizer.h"
+
+#if TRUSTREGION_WATCHES_MEMORY
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -68,7 +70,7 @@ class Guarded {
   size_t totalBytes() const { return bytes() + 2 * kBand; }
 
   void protect([[maybe_unused]] bool on) const {
-#if defined(__SANITIZE_ADDRESS__)
+#if TRUSTREGION_WATCHES_MEMORY
     if (on) {
       ASAN_POISON_MEMORY_REGION(memory_, kBand);
       ASAN_POISON_MEMORY_REGION(memory_ + kBand + bytes(), kBand);

@@ -67,6 +67,7 @@ void checkFormula(const Backend& backend, const cpu::CpuMlp& mlp, const PolicyPr
   const long before = bytesHeld;
   const auto held = backend.makeProblem(problem.model, problem.parameters, problem.scaling,
                                         problem.view(), resources);
+  MemoryReserve::ofProcess().clear();  // of what making it took and gave back
   const auto actual = static_cast<double>(bytesHeld - before);
   const auto bytesOf = [&](size_t heldRows) {
     return static_cast<double>(
