@@ -1,6 +1,7 @@
 #include "core/cpu/cpu_problem.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "core/cpu/problem_memory.h"
@@ -14,8 +15,11 @@ size_t blockCount(size_t rows, size_t tiles, size_t sumSize) {
   constexpr size_t kMostBlocks = 64;
   constexpr size_t kFewestBlocks = 4;
   constexpr size_t kAccumulatorBytes = 64 << 20;
-  const size_t affordable = std::max(kFewestBlocks, kAccumulatorBytes / (sizeof(double) * sumSize));
-  const size_t wanted = (rows + kRowsPerBlock - 1) / kRowsPerBlock;
+  // Few blocks must come out even between the usual numbers of threads: of five, one of two threads
+  // would have three.
+  const size_t affordable =
+      std::bit_floor(std::max(kFewestBlocks, kAccumulatorBytes / (sizeof(double) * sumSize)));
+  const size_t wanted = (rows + 2 * kRowsPerBlock - 1) / (2 * kRowsPerBlock) * 2;
   return std::min({wanted, tiles, affordable, kMostBlocks});
 }
 
