@@ -51,10 +51,39 @@ export async function makeEnvironments(
     }
     return environments;
   } catch (error) {
-    for (const environment of environments) {
-      environment.close();
+    try {
+      closeAll(environments, first);
+    } catch {
+      // The first error says more.
     }
     throw error;
+  }
+}
+
+/**
+ * Closes environments: all of them, whatever one does. One that has no `close()` needs none.
+ *
+ * @param first - Number of the first.
+ * @throws TrustRegionError `ERR_CALLBACK` for the first of those whose `close()` threw.
+ */
+export function closeAll(environments: readonly Environment[], first = 0): void {
+  const errors: TrustRegionError[] = [];
+  environments.forEach((environment, index) => {
+    try {
+      environment.close?.();
+    } catch (cause) {
+      errors.push(
+        new TrustRegionError(
+          'ERR_CALLBACK',
+          `environment ${first + index} (${String(environment.name)}) cannot be closed: close() ` +
+            `threw: ${messageOf(cause)}`,
+          { cause },
+        ),
+      );
+    }
+  });
+  if (errors[0] !== undefined) {
+    throw errors[0];
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { EnvironmentGroup, runningCall } from './environment-group.js';
-import { makeEnvironments } from './environment-source.js';
+import { closeAll, makeEnvironments } from './environment-source.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
 import type { RolloutStorage } from './rollout-storage.js';
@@ -56,9 +56,7 @@ function perform(group: EnvironmentGroup, environments: readonly Environment[]):
       break;
     }
     default:
-      for (const environment of environments) {
-        environment.close();
-      }
+      closeAll(environments, task.first);
   }
 }
 
@@ -70,14 +68,16 @@ async function serve(environments: readonly Environment[]): Promise<void> {
     const now = awaitChange(control, slots.generation, generation, longestSleep, true);
     if (now !== generation) {
       generation = now;
+      const isClosing = control[slots.command] === commands.close;
       try {
         perform(group, environments);
       } catch (error) {
         const { environment } = runningCall(control[progress] ?? 0);
-        send((failure) => port.postMessage(failure), failureOf(error, environment));
+        const failure = failureOf(error, environment);
+        // Nobody reads the port of a worker that ends.
+        send((told) => (isClosing ? greet({ failed: told }) : port.postMessage(told)), failure);
         Atomics.add(control, slots.failures, 1);
       }
-      const isClosing = control[slots.command] === commands.close;
       Atomics.store(control, finished, generation);
       if (Atomics.sub(control, slots.pending, 1) === 1) {
         Atomics.notify(control, slots.pending);

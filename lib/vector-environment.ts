@@ -1,6 +1,6 @@
 import { EnvironmentGroup } from './environment-group.js';
 import type { Lockstep } from './environment-group.js';
-import { makeEnvironments, moduleUrl } from './environment-source.js';
+import { closeAll, makeEnvironments, moduleUrl } from './environment-source.js';
 import type { EnvironmentSource } from './environment-source.js';
 import { TrustRegionError } from './errors.js';
 import { requireSeed } from './policy-options.js';
@@ -102,7 +102,7 @@ export class VectorEnvironment {
   readonly workers: number;
 
   readonly #lockstep: Lockstep;
-  readonly #end: () => Promise<void> | void;
+  readonly #end: () => Promise<void>;
   #closed = false;
   #busy = false;
   /** One step, for `reset()` and `step()`; `undefined` while `step()` is not allowed. */
@@ -112,7 +112,7 @@ export class VectorEnvironment {
     { name, observationSpace, actionSpace }: Spaces,
     workers: number,
     lockstep: Lockstep,
-    end: () => Promise<void> | void,
+    end: () => Promise<void>,
   ) {
     this.name = name;
     this.observationSpace = observationSpace;
@@ -143,11 +143,7 @@ export class VectorEnvironment {
     const source = sourceOf(options, workers);
     if (workers === 0) {
       const environments = await makeEnvironments(source, 0, count);
-      const end = (): void => {
-        for (const environment of environments) {
-          environment.close();
-        }
-      };
+      const end = async (): Promise<void> => closeAll(environments);
       return VectorEnvironment.#make(environments, 0, new EnvironmentGroup(environments), end);
     }
     const team = await WorkerTeam.start(source, { count, workers, timeout });
@@ -158,12 +154,12 @@ export class VectorEnvironment {
     spaces: readonly Spaces[],
     workers: number,
     lockstep: Lockstep,
-    end: () => Promise<void> | void,
+    end: () => Promise<void>,
   ): Promise<VectorEnvironment> {
     try {
       return new VectorEnvironment(requireSame(spaces), workers, lockstep, end);
     } catch (error) {
-      await end();
+      await end().catch(() => undefined); // the first error says more
       throw error;
     }
   }
@@ -259,6 +255,9 @@ export class VectorEnvironment {
   /**
    * Closes the environments and ends the workers, also while they step. Calling it again does nothing;
    * other calls then throw. A program that forgets it ends nevertheless.
+   *
+   * @throws TrustRegionError (the promise rejects) `ERR_CALLBACK` if `close()` of an environment throws;
+   *   everything is closed nevertheless.
    */
   async close(): Promise<void> {
     if (!this.#closed) {
@@ -340,11 +339,13 @@ function shownIn({ observations }: RolloutStorage): Float64Array {
 }
 
 function closingAfterFailure(lockstep: Lockstep, close: () => Promise<void>): Lockstep {
+  // What goes wrong in closing says less than the error that led to it.
+  const closeQuietly = (): Promise<void> => close().catch(() => undefined);
   const guard = async (run: () => Promise<void>): Promise<void> => {
     try {
       await run();
     } catch (error) {
-      await close();
+      await closeQuietly();
       throw error;
     }
   };
@@ -356,7 +357,7 @@ function closingAfterFailure(lockstep: Lockstep, close: () => Promise<void>): Lo
       try {
         return lockstep.step(storage, step);
       } catch (error) {
-        void close(); // of this thread's own environments, and so at once
+        void closeQuietly(); // of this thread's own environments, and so at once
         throw error;
       }
     },

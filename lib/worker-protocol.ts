@@ -69,7 +69,7 @@ export interface WorkerFailure {
   readonly environment: number;
 }
 
-/** The first message of a worker. */
+/** The first message of a worker, and the last one of a worker that could not close its environments. */
 export type WorkerGreeting =
   | { readonly ready: readonly Spaces[] }
   | { readonly failed: WorkerFailure };

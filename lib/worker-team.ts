@@ -141,17 +141,30 @@ export class WorkerTeam implements Lockstep {
     }
   }
 
-  /** Lets the workers close their environments, unless they are at work, then ends them. */
+  /**
+   * Lets the workers close their environments, unless they are at work, then ends them.
+   *
+   * @throws TrustRegionError (the promise rejects) `ERR_CALLBACK` if `close()` of an environment throws.
+   */
   async close(): Promise<void> {
+    const failures: WorkerFailure[] = [];
     const isIdle = this.#control[slots.pending] === 0;
     if (isIdle && this.#members.every(({ end }) => end === undefined)) {
       this.#order(commands.close);
       this.#keepAlive();
-      const left = this.#members.map(({ worker }) => once(worker, 'exit'));
+      const left = this.#members.map(async ({ worker }) => {
+        worker.once('message', (told: WorkerGreeting) => {
+          failures.push(...('failed' in told ? [told.failed] : []));
+        });
+        await once(worker, 'exit');
+      });
       const time = delay(Math.min(closingTime, this.#options.timeout), undefined, { ref: false });
       await Promise.race([Promise.all(left), time]);
     }
     await this.dismiss();
+    if (failures.length > 0) {
+      throw firstOf(failures);
+    }
   }
 
   /** Ends the workers, whatever they are doing. */
@@ -295,10 +308,15 @@ export class WorkerTeam implements Lockstep {
         failures.push(told.message as WorkerFailure);
       }
     }
-    failures.sort((one, other) => one.environment - other.environment);
     await this.dismiss();
-    throw errorOf(failures[0]);
+    throw firstOf(failures);
   }
+}
+
+/** The error of the environment with the lowest number. */
+function firstOf(failures: readonly WorkerFailure[]): TrustRegionError {
+  const [first] = [...failures].sort((one, other) => one.environment - other.environment);
+  return errorOf(first);
 }
 
 function errorOf(failure: WorkerFailure | undefined): TrustRegionError {

@@ -76,7 +76,11 @@ class Scripted {
       : result;
   }
 
-  close() {}
+  close() {
+    if (fault === 'close' && faulty.includes(this.#index)) {
+      throw new Error('stuck lid');
+    }
+  }
 
   /** Park and Miller's generator. */
   #draw() {

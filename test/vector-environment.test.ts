@@ -207,6 +207,56 @@ describe('VectorEnvironment', () => {
     await using({ task: () => new Closing(), environments: 3 }, (vector) => vector.reset());
     expect(closed).toBe(3);
   });
+
+  test('closes all of them where close() of one throws', async () => {
+    const closed: number[] = [];
+    const makeClosing = (index: number): Script =>
+      Object.assign(new Script(), {
+        close: () => {
+          closed.push(index);
+          if (index < 2) {
+            throw new Error('stuck lid');
+          }
+        },
+      });
+    const sources: VectorEnvironmentOptions[] = [
+      { task: makeClosing, environments: 3 },
+      { module: failing('close', '0,1'), environments: 3, workers: 2 },
+    ];
+    for (const source of sources) {
+      const vector = await VectorEnvironment.create(source);
+      await vector.reset(1);
+      await expectRejection(
+        vector.close(),
+        'ERR_CALLBACK',
+        /^environment 0 \(Script.*\) cannot be closed: close\(\) threw: stuck lid$/,
+      );
+      expect(vector.closed).toBe(true);
+      await vector.close();
+    }
+    expect(closed).toEqual([0, 1, 2]);
+
+    const factory = (index: number): Script => {
+      if (index === 3) {
+        throw new Error('out of parts');
+      }
+      return makeClosing(index);
+    };
+    await expectRejection(
+      VectorEnvironment.create({ task: factory, environments: 4 }),
+      'ERR_CALLBACK',
+      /^environment 3 cannot be made: its factory threw: out of parts$/,
+    );
+    expect(closed).toEqual([0, 1, 2, 0, 1, 2]);
+  });
+
+  test('needs no close() of an environment', async () => {
+    const task = (): Environment => Object.assign(new Script(), { close: undefined as never });
+    const vector = await VectorEnvironment.create({ task, environments: 2 });
+    await vector.reset(1);
+    await vector.close();
+    expect(vector.closed).toBe(true);
+  });
 });
 
 describe('train in a VectorEnvironment', () => {
@@ -465,6 +515,19 @@ describe('a program ends by itself', () => {
       await environments.close();
       console.log('closed');`);
     expect(printed).toBe('closed');
+  });
+
+  test('with the failure of a step, though close() throws as well', async () => {
+    const printed = await program(`
+      import make from ${JSON.stringify(failing('throw', '0', 1))};
+      const task = (index) =>
+        Object.assign(make(index), { close: () => { throw new Error('stuck lid'); } });
+      const environments = await VectorEnvironment.create({ task, environments: 2 });
+      await environments.reset(1);
+      await environments.step([0, 0]).catch(({ message }) => console.log(message));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      console.log(environments.closed);`);
+    expect(printed).toMatch(/^environment 0 .* step\(\) threw: boom\ntrue$/);
   });
 
   test.each(['throw', 'hang', 'exit'])('after the fault %s', async (fault) => {

@@ -90,7 +90,8 @@ export interface Environment {
   step(action: ArrayLike<number>): StepResult;
 
   /**
-   * Frees what the environment holds. Calling it again does nothing; other calls then throw.
+   * Frees what the environment holds. Calling it again does nothing; other calls then throw. An
+   * environment from plain JavaScript may do without it.
    */
   close(): void;
 }
