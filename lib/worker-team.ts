@@ -20,7 +20,7 @@ import type { WorkerFailure, WorkerGreeting, WorkerTask } from './worker-protoco
 /** Milliseconds that the event loop may stand still for a step, and between two looks at a slow one. */
 const patience = 5;
 
-/** Milliseconds that workers get to close their environments. */
+/** Milliseconds that workers get to close their environments, and again to end. */
 const closingTime = 1000;
 
 /** How large a team is. */
@@ -57,6 +57,7 @@ export class WorkerTeam implements Lockstep {
   #spaces: readonly Spaces[] = [];
   /** Steps since the first reset. */
   #steps = 0;
+  #dismissal: Promise<void> | undefined;
 
   private constructor(options: TeamOptions) {
     const { count, workers } = options;
@@ -158,8 +159,7 @@ export class WorkerTeam implements Lockstep {
         });
         await once(worker, 'exit');
       });
-      const time = delay(Math.min(closingTime, this.#options.timeout), undefined, { ref: false });
-      await Promise.race([Promise.all(left), time]);
+      await inClosingTime(Promise.all(left), this.#options.timeout);
     }
     await this.dismiss();
     if (failures.length > 0) {
@@ -167,15 +167,25 @@ export class WorkerTeam implements Lockstep {
     }
   }
 
-  /** Ends the workers, whatever they are doing. */
-  async dismiss(): Promise<void> {
+  /**
+   * Ends the workers, whatever they are doing. One that runs no JavaScript, as in `execSync`, ends when
+   * it next does; it is not waited for.
+   */
+  dismiss(): Promise<void> {
+    this.#dismissal ??= this.#dismiss();
+    return this.#dismissal;
+  }
+
+  async #dismiss(): Promise<void> {
     this.#keepAlive();
-    await Promise.all(
-      this.#members.map(({ worker, port }) => {
-        port.close();
-        return worker.terminate();
-      }),
-    );
+    const ended = this.#members.map(({ worker, port }) => {
+      port.close();
+      return worker.terminate();
+    });
+    await inClosingTime(Promise.all(ended));
+    for (const { worker } of this.#members) {
+      worker.unref();
+    }
   }
 
   /** Keeps the process alive until the workers have ended. */
@@ -311,6 +321,12 @@ export class WorkerTeam implements Lockstep {
     await this.dismiss();
     throw firstOf(failures);
   }
+}
+
+/** Waits for something, but not for long. */
+async function inClosingTime(something: Promise<unknown>, timeout = Infinity): Promise<void> {
+  const time = delay(Math.min(closingTime, timeout), undefined, { ref: false });
+  await Promise.race([something, time]);
 }
 
 /** The error of the environment with the lowest number. */

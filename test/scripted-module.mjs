@@ -3,6 +3,8 @@
  * the actions. The query of its URL says what goes wrong, where and when:
  * `?environments=1,2&step=57&fault=throw`.
  */
+import { spawnSync } from 'node:child_process';
+
 const query = new URL(import.meta.url).searchParams;
 const faulty = (query.get('environments') ?? '').split(',').filter(Boolean).map(Number);
 const faultyStep = Number(query.get('step') ?? -1);
@@ -21,6 +23,16 @@ const faults = {
   },
   hang: forever,
   exit: () => process.exit(3),
+  // Waits until a file is gone, in another process: this thread runs no JavaScript then and cannot be ended.
+  block: () => {
+    const wait = `
+      const { existsSync } = require('node:fs');
+      const sleeper = new Int32Array(new SharedArrayBuffer(4));
+      for (let turn = 0; turn < 3000 && existsSync(process.argv[1]); turn += 1) {
+        Atomics.wait(sleeper, 0, 0, 10);
+      }`;
+    spawnSync(process.execPath, ['-e', wait, query.get('file')]);
+  },
   reward: (result) => ({ ...result, reward: NaN }),
   observation: (result) => ({ ...result, observation: [0, NaN] }),
   large: (result) => ({ ...result, observation: [1e300, 0] }),

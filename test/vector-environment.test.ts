@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -450,6 +452,29 @@ describe('train in a VectorEnvironment', () => {
       expect(policy.normalizer.count).toBe(120);
       expect(vector.closed).toBe(true);
       await expectRejection(vector.reset(), 'ERR_CLOSED', /after close/);
+    }
+  });
+
+  test('a thread that cannot be ended is not waited for', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'trustregion-vector-'));
+    const file = path.join(folder, 'wait');
+    writeFileSync(file, '');
+    try {
+      const vector = await VectorEnvironment.create({
+        module: `${failing('block')}&file=${encodeURIComponent(file)}`,
+        environments: 2,
+        workers: 2,
+        timeout: 400,
+      });
+      await vector.reset(1);
+      await expectRejection(
+        vector.step([0, 0]),
+        'ERR_TIMEOUT',
+        /^environment 1 .* step\(\) did not return within 400 milliseconds$/,
+      );
+      expect(vector.closed).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true, force: true }); // only now can the thread end
     }
   });
 
