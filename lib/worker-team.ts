@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -153,11 +152,12 @@ export class WorkerTeam implements Lockstep {
     if (isIdle && this.#members.every(({ end }) => end === undefined)) {
       this.#order(commands.close);
       this.#keepAlive();
-      const left = this.#members.map(async ({ worker }) => {
+      const left = this.#members.map(({ worker }) => {
         worker.once('message', (told: WorkerGreeting) => {
           failures.push(...('failed' in told ? [told.failed] : []));
         });
-        await once(worker, 'exit');
+        // Not once() of node:events, which would reject with an error that ends the thread.
+        return new Promise((resolve) => worker.once('exit', resolve));
       });
       await inClosingTime(Promise.all(left), this.#options.timeout);
     }

@@ -89,6 +89,9 @@ class Scripted {
   }
 
   close() {
+    if (fault === 'close-later' && faulty.includes(this.#index)) {
+      void Promise.reject(new Error('stuck lid'));
+    }
     if (fault === 'close' && faulty.includes(this.#index)) {
       throw new Error('stuck lid');
     }

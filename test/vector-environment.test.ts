@@ -252,6 +252,17 @@ describe('VectorEnvironment', () => {
     expect(closed).toEqual([0, 1, 2, 0, 1, 2]);
   });
 
+  test('closes though an environment ends its thread meanwhile', async () => {
+    const vector = await VectorEnvironment.create({
+      module: failing('close-later', '0'),
+      environments: 2,
+      workers: 2,
+    });
+    await vector.reset(1);
+    await vector.close();
+    expect(vector.closed).toBe(true);
+  });
+
   test('needs no close() of an environment', async () => {
     const task = (): Environment => Object.assign(new Script(), { close: undefined as never });
     const vector = await VectorEnvironment.create({ task, environments: 2 });
