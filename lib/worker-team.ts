@@ -22,6 +22,12 @@ const patience = 5;
 /** Milliseconds that workers get to close their environments, and again to end. */
 const closingTime = 1000;
 
+/**
+ * Milliseconds that the others get after a failure, so that the same one is named whichever thread was
+ * first.
+ */
+const grace = 200;
+
 /** How large a team is. */
 export interface TeamOptions {
   /** Environments. */
@@ -121,23 +127,31 @@ export class WorkerTeam implements Lockstep {
 
   async settled(): Promise<void> {
     const deadline = performance.now() + this.#options.timeout;
+    let end = deadline;
+    const failures: WorkerFailure[] = [];
     while (!this.#await()) {
       await nextTurn(); // which brings the news of workers that ended
-      const gone = this.#members.find(({ end }) => end !== undefined);
-      if (gone !== undefined) {
-        await this.#fail(gone, 'ERR_CALLBACK', (call) => `${call} ended its thread: ${gone.end}`);
+      this.#hear(failures);
+      const now = performance.now();
+      const unfinished = this.#members.filter((member) => !this.#isFinished(member));
+      const gone = unfinished.filter((member) => member.end !== undefined);
+      if (failures.length + gone.length > 0) {
+        end = Math.min(end, now + grace);
       }
-      if (performance.now() > deadline) {
-        const late = this.#members.find((member) => !this.#isFinished(member));
-        if (late !== undefined) {
-          const { timeout } = this.#options;
-          const what = (call: string) => `${call} did not return within ${timeout} milliseconds`;
-          await this.#fail(late, 'ERR_TIMEOUT', what);
+      if (now > end || (gone.length > 0 && gone.length === unfinished.length)) {
+        failures.push(...gone.map((member) => this.#failureOfGone(member)));
+        if (now > deadline) {
+          const late = unfinished.filter((member) => !gone.includes(member));
+          failures.push(...late.map((member) => this.#failureOfLate(member)));
+        }
+        if (failures.length > 0) {
+          await this.#fail(failures);
         }
       }
     }
     if (this.#control[slots.failures] !== 0) {
-      await this.#rethrow();
+      this.#hear(failures);
+      await this.#fail(failures);
     }
   }
 
@@ -161,10 +175,10 @@ export class WorkerTeam implements Lockstep {
       });
       await inClosingTime(Promise.all(left), this.#options.timeout);
     }
-    await this.dismiss();
     if (failures.length > 0) {
-      throw firstOf(failures);
+      await this.#fail(failures);
     }
+    await this.dismiss();
   }
 
   /**
@@ -288,16 +302,34 @@ export class WorkerTeam implements Lockstep {
     return Atomics.load(this.#control, finished) === this.#control[slots.generation];
   }
 
-  /** Ends the workers and throws the error of the one that stopped the others. */
-  async #fail(
-    member: Member,
+  /** Reads what workers say about their failures. */
+  #hear(failures: WorkerFailure[]): void {
+    for (const { port } of this.#members) {
+      const told = receiveMessageOnPort(port);
+      if (told !== undefined) {
+        failures.push(told.message as WorkerFailure);
+      }
+    }
+  }
+
+  #failureOfGone(member: Member): WorkerFailure {
+    return this.#failure(member, 'ERR_CALLBACK', `ended its thread: ${member.end}`);
+  }
+
+  #failureOfLate(member: Member): WorkerFailure {
+    const { timeout } = this.#options;
+    return this.#failure(member, 'ERR_TIMEOUT', `did not return within ${timeout} milliseconds`);
+  }
+
+  /** The failure of a worker that cannot speak for itself. */
+  #failure(
+    { slots: { progress } }: Member,
     code: 'ERR_CALLBACK' | 'ERR_TIMEOUT',
-    what: (call: string) => string,
-  ): Promise<never> {
-    const { environment, call } = runningCall(this.#control[member.slots.progress] ?? 0);
-    await this.dismiss();
+    what: string,
+  ): WorkerFailure {
+    const { environment, call } = runningCall(this.#control[progress] ?? 0);
     const seed = this.#seeds[environment] ?? NaN;
-    throw environmentFailure(
+    const { message } = environmentFailure(
       code,
       {
         label: labelOf(environment),
@@ -305,19 +337,13 @@ export class WorkerTeam implements Lockstep {
         seed: Number.isNaN(seed) ? undefined : seed,
       },
       this.#steps,
-      { what: what(call) },
+      { what: `${call} ${what}` },
     );
+    return { code, message, environment };
   }
 
   /** Ends the workers and throws the error of the first environment that failed. */
-  async #rethrow(): Promise<never> {
-    const failures: WorkerFailure[] = [];
-    for (const { port } of this.#members) {
-      const told = receiveMessageOnPort(port);
-      if (told !== undefined) {
-        failures.push(told.message as WorkerFailure);
-      }
-    }
+  async #fail(failures: readonly WorkerFailure[]): Promise<never> {
     await this.dismiss();
     throw firstOf(failures);
   }

@@ -1,14 +1,15 @@
 /*
  * A module for VectorEnvironment: episodes of a few steps whose observations follow from the seed and
  * the actions. The query of its URL says what goes wrong, where and when:
- * `?environments=1,2&step=57&fault=throw`.
+ * `?environments=1,2&step=57&fault=throw`, or `&fault=throw,hang`.
  */
 import { spawnSync } from 'node:child_process';
 
 const query = new URL(import.meta.url).searchParams;
 const faulty = (query.get('environments') ?? '').split(',').filter(Boolean).map(Number);
 const faultyStep = Number(query.get('step') ?? -1);
-const fault = query.get('fault') ?? '';
+const fault = query.get('fault') ?? ''; // or one for each of them, with commas
+const faultOf = (index) => fault.split(',')[faulty.indexOf(index)] ?? fault;
 const delay = Number(query.get('delay') ?? 0);
 
 function forever() {
@@ -84,7 +85,7 @@ class Scripted {
       truncated: ended && this.#length % 2 === 1,
     };
     return faulty.includes(this.#index) && this.#steps === faultyStep
-      ? (faults[fault]?.(result) ?? result)
+      ? (faults[faultOf(this.#index)]?.(result) ?? result)
       : result;
   }
 

@@ -518,6 +518,19 @@ describe('train in a VectorEnvironment', () => {
   });
 });
 
+test.each([
+  ['exit,throw', /^environment 0 .* step\(\) ended its thread: exit code 3$/],
+  ['throw,exit', /^environment 0 .* step\(\) threw: boom$/],
+  ['throw,hang', /^environment 0 .* step\(\) threw: boom$/], // at once, not after the timeout
+])('of the failures %s in one step the first is named', async (faults, sentence) => {
+  for (const workers of [1, 2, 3]) {
+    await using({ module: failing(faults, '0,2'), environments: 3, workers }, async (vector) => {
+      await vector.reset(4);
+      await expectRejection(vector.step([0, 0, 0]), 'ERR_CALLBACK', sentence);
+    });
+  }
+});
+
 /** Runs a program that imports the compiled package; resolves to what it printed. */
 async function program(code: string): Promise<string> {
   const entry = pathToFileURL(path.resolve('dist/esm/index.js')).href;
