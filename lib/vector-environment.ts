@@ -119,7 +119,7 @@ export class VectorEnvironment {
     this.actionSpace = actionSpace;
     this.environments = lockstep.count;
     this.workers = workers;
-    this.#lockstep = closingAfterFailure(lockstep, () => this.close());
+    this.#lockstep = closingAfterFailure(lockstep, this);
     this.#end = end;
   }
 
@@ -253,8 +253,8 @@ export class VectorEnvironment {
   }
 
   /**
-   * Closes the environments and ends the workers, also while they step. Calling it again does nothing;
-   * other calls then throw. A program that forgets it ends nevertheless.
+   * Closes the environments and ends the workers, also while they step: `reset()`, `step()` or `train` then
+   * reject with `ERR_CLOSED`. Calling it again does nothing; other calls then throw. A program that forgets it ends nevertheless.
    *
    * @throws TrustRegionError (the promise rejects) `ERR_CALLBACK` if `close()` of an environment throws;
    *   everything is closed nevertheless.
@@ -338,28 +338,45 @@ function shownIn({ observations }: RolloutStorage): Float64Array {
   return Float64Array.from(observations.subarray(0, observations.length / 2));
 }
 
-function closingAfterFailure(lockstep: Lockstep, close: () => Promise<void>): Lockstep {
+/** Closes a vector environment after a failure, and blames nobody for what its `close()` does. */
+function closingAfterFailure(lockstep: Lockstep, vector: VectorEnvironment): Lockstep {
+  const requireOpen = (): void => {
+    if (vector.closed) {
+      throw new TrustRegionError(
+        'ERR_CLOSED',
+        'the vector environment was closed while it was in use',
+      );
+    }
+  };
   // What goes wrong in closing says less than the error that led to it.
-  const closeQuietly = (): Promise<void> => close().catch(() => undefined);
+  const closeQuietly = (): Promise<void> => vector.close().catch(() => undefined);
   const guard = async (run: () => Promise<void>): Promise<void> => {
+    requireOpen();
     try {
       await run();
     } catch (error) {
+      requireOpen();
       await closeQuietly();
       throw error;
     }
+    requireOpen();
   };
   return {
     count: lockstep.count,
     open: (storages) => lockstep.open(storages),
     begin: (seeds, storage) => guard(() => lockstep.begin(seeds, storage)),
     step: (storage, step) => {
+      requireOpen();
+      let isDone: boolean;
       try {
-        return lockstep.step(storage, step);
+        isDone = lockstep.step(storage, step);
       } catch (error) {
+        requireOpen();
         void closeQuietly(); // of this thread's own environments, and so at once
         throw error;
       }
+      requireOpen();
+      return isDone;
     },
     settled: () => guard(() => lockstep.settled()),
   };

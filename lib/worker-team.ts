@@ -62,6 +62,8 @@ export class WorkerTeam implements Lockstep {
   #spaces: readonly Spaces[] = [];
   /** Steps since the first reset. */
   #steps = 0;
+  /** Whether somebody waits for the command at hand, be it carried out or not. */
+  #isAwaited = false;
   #dismissal: Promise<void> | undefined;
 
   private constructor(options: TeamOptions) {
@@ -126,11 +128,23 @@ export class WorkerTeam implements Lockstep {
   }
 
   async settled(): Promise<void> {
+    this.#isAwaited = true;
+    try {
+      await this.#settle();
+    } finally {
+      this.#isAwaited = false;
+    }
+  }
+
+  async #settle(): Promise<void> {
     const deadline = performance.now() + this.#options.timeout;
     let end = deadline;
     const failures: WorkerFailure[] = [];
     while (!this.#await()) {
       await nextTurn(); // which brings the news of workers that ended
+      if (this.#dismissal !== undefined) {
+        return; // who closes a team at work says so
+      }
       this.#hear(failures);
       const now = performance.now();
       const unfinished = this.#members.filter((member) => !this.#isFinished(member));
@@ -162,7 +176,7 @@ export class WorkerTeam implements Lockstep {
    */
   async close(): Promise<void> {
     const failures: WorkerFailure[] = [];
-    const isIdle = this.#control[slots.pending] === 0;
+    const isIdle = this.#control[slots.pending] === 0 && !this.#isAwaited;
     if (isIdle && this.#members.every(({ end }) => end === undefined)) {
       this.#order(commands.close);
       this.#keepAlive();

@@ -159,8 +159,9 @@ describe('VectorEnvironment', () => {
       expect(Array.from((await running).rewards)).toEqual([1 / 16, 1 + 1 / 16]);
       expect(Array.from((await vector.step([0, 0])).rewards)).toEqual([2 / 16, 2 / 16]);
       const last = vector.step([0, 0]);
-      await vector.close();
-      await expectRejection(last, 'ERR_CALLBACK', /ended its thread/);
+      const closing = vector.close();
+      await expectRejection(last, 'ERR_CLOSED', /was closed while it was in use/);
+      await closing;
     });
   });
 
@@ -399,6 +400,38 @@ describe('train in a VectorEnvironment', () => {
       plain.map(({ meanReturn, episodes: count }) => [meanReturn, count]),
     );
   });
+
+  test.each([0, 1, 2])(
+    'close() meanwhile is not blamed on them, with %i workers',
+    async (workers) => {
+      const vector = await VectorEnvironment.create({
+        task: 'CartPole-v1',
+        environments: 2,
+        workers,
+      });
+      const policy = new Policy({
+        observationSize: 4,
+        actions: { kind: 'discrete', count: 2 },
+        hidden: [8],
+      });
+      let updates = 0;
+      const closed: Promise<void>[] = [];
+      const running = train({
+        policy,
+        environments: vector,
+        steps: 400,
+        stepsPerUpdate: 100,
+        onUpdate: () => {
+          updates += 1;
+          closed.push(vector.close()); // not awaited
+        },
+      });
+      await expectRejection(running, 'ERR_CLOSED', /was closed while it was in use/);
+      await Promise.all(closed);
+      // It was called when the second rollout was there, which made another update.
+      expect(updates).toBe(2);
+    },
+  );
 
   test('updates read what workers wrote, in place', async () => {
     const policy = scriptedPolicy();
