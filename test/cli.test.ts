@@ -487,7 +487,7 @@ describe('trustregion train', () => {
     expect(first).toHaveLength(done + 1);
     // A row of an update that was not saved any more.
     cpSync(join(folder, 'cut'), join(folder, 'cut-twin'), { recursive: true });
-    appendFileSync(table, `${done + 1},${500 * (done + 1)},9\n`);
+    appendFileSync(table, `${done + 1},${500 * (done + 1)},9\n${done + 2},`);
 
     const steps = 500 * (done + 3);
     for (const [name, workers] of [
@@ -532,6 +532,24 @@ describe('trustregion train', () => {
     for (const [name, file, damage, message] of [
       ['hurt-training', 'training.safetensors', 'x', /checkpoint is damaged/],
       ['hurt-table', 'progress.csv', 'a,b\n', /progress.csv must have the columns of this version/],
+      [
+        'short-table',
+        'progress.csv',
+        rows('a', 'progress.csv').slice(0, -1).join('\n'),
+        /line 3 of .*progress.csv must be that of update 2, one of the 3 .* fields, got ''/,
+      ],
+      [
+        'torn-table',
+        'progress.csv',
+        `${rows('a', 'progress.csv').slice(0, -1).join('\n')}\n3,150`,
+        /line 4 of .*progress.csv must be that of update 3, one of the 3/,
+      ],
+      [
+        'odd-table',
+        'progress.csv',
+        read('a', 'progress.csv').replace('\n2,', '\n1,'),
+        /line 3 of .*progress.csv must be that of update 2/,
+      ],
       ['hurt-config', 'config.json', '{', /hurt-config is not the folder of a run/],
     ] as const) {
       cpSync(join(folder, 'a'), join(folder, name), { recursive: true });

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint-file.js';
@@ -104,18 +104,11 @@ export class RunFolder {
    * part of what was saved.
    *
    * @param updates - How many are.
-   * @throws TrustRegionError `ERR_CHECKPOINT` if `progress.csv` is missing or has other columns.
+   * @throws TrustRegionError `ERR_CHECKPOINT` if `progress.csv` is missing, has other columns or not a whole
+   *   row for each of these updates.
    */
   static async reopen(path: string, config: RunConfig, updates: number): Promise<RunFolder> {
-    const text = Buffer.from(await readCheckpoint(tableFile(path))).toString('utf8');
-    const [found, ...rows] = text.trimEnd().split('\n');
-    if (found !== header) {
-      throw new TrustRegionError(
-        'ERR_CHECKPOINT',
-        `${tableFile(path)} must have the columns of this version, ${header}, got ${found}`,
-      );
-    }
-    const kept = rows.map((row) => row.split(',')).filter(([update]) => Number(update) <= updates);
+    const kept = await readRows(tableFile(path), updates);
     await writeConfig(path, config);
     await writeText(
       tableFile(path),
@@ -134,8 +127,9 @@ export class RunFolder {
     this.#points.push({ steps, meanReturn, meanKl: summary.meanKl, accepted: summary.accepted });
   }
 
-  /** Writes what the run needs to go on from `state`. */
+  /** Writes what the run needs to go on from `state`; first it brings the rows so far to the disk. */
   async saveTraining(objects: TrainingObjects, state: TrainState): Promise<void> {
+    fsyncSync(this.#table);
     await saveTraining(this.path, objects, state);
   }
 
@@ -160,6 +154,34 @@ export class RunFolder {
 }
 
 const header = Object.keys(columns).join(',');
+
+/**
+ * Reads the rows of updates 1 to `updates`. What follows them is of no interest: rows of updates that were not
+ * saved, the last one perhaps torn.
+ */
+async function readRows(file: string, updates: number): Promise<readonly string[][]> {
+  const text = Buffer.from(await readCheckpoint(file)).toString('utf8');
+  const [found, ...lines] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+  if (found !== header) {
+    throw new TrustRegionError(
+      'ERR_CHECKPOINT',
+      `${file} must have the columns of this version, ${header}, got ${found}`,
+    );
+  }
+  const rows = lines.slice(0, updates).map((line) => line.split(','));
+  const width = Object.keys(columns).length;
+  for (let index = 0; index < updates; index += 1) {
+    const row = rows[index] ?? [];
+    if (row[0] !== String(index + 1) || row.length !== width) {
+      throw new TrustRegionError(
+        'ERR_CHECKPOINT',
+        `line ${index + 2} of ${file} must be that of update ${index + 1}, one of the ${updates} that ` +
+          `were saved, with ${width} fields, got '${lines[index] ?? ''}'`,
+      );
+    }
+  }
+  return rows;
+}
 
 /** The point of the picture that a row of the table is. */
 function pointOf(row: readonly string[]): CurvePoint {
