@@ -21,7 +21,7 @@ export type ErrorCode =
   | 'ERR_MISSING_DEPENDENCY'
   /** A MuJoCo model does not compile or cannot be simulated. */
   | 'ERR_MODEL'
-  /** Another update of the same object is still running. */
+  /** Another update of the same object is still running, or another process is at work in a run folder. */
   | 'ERR_BUSY'
   /** A batch was collected by an older version of the policy than the one to be updated. */
   | 'ERR_STALE_BATCH'

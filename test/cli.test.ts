@@ -569,6 +569,28 @@ describe('trustregion train', () => {
     expect((await run('train', '--resume', 'flipped')).stderr).toMatch(/cannot be read: ENOENT/);
   });
 
+  test('has its folder for itself', async () => {
+    cpSync(join(folder, 'a'), join(folder, 'locked'), { recursive: true });
+    const lock = join(folder, 'locked', 'lock');
+    const more = ['train', '--resume', 'locked', '--steps', '2000', '--json'];
+    writeFileSync(lock, `${process.pid}\n`);
+    const before = read('locked', 'progress.csv');
+    const refused = await run(...more);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(
+      new RegExp(`^trustregion: process ${process.pid} is at work in locked: wait for it`),
+    );
+    expect(read('locked', 'progress.csv')).toBe(before);
+    expect(readFileSync(lock, 'utf8')).toBe(`${process.pid}\n`);
+    const gone = start(['--help']);
+    await gone.outcome;
+    for (const left of [`${gone.child.pid}\n`, '']) {
+      writeFileSync(lock, left); // what a run that was killed, or a power cut, leaves
+      expect(await run(...more)).toMatchObject({ code: 0, stderr: '' });
+      expect(existsSync(lock)).toBe(false);
+    }
+  });
+
   test('quits at once at a second Ctrl-C', async () => {
     const { child, outcome } = start([
       'train',

@@ -9,6 +9,7 @@ import { renderCurve } from './curve.js';
 import type { CurvePoint } from './curve.js';
 import { infinityToText, klBound } from './run-config.js';
 import type { RunConfig } from './run-config.js';
+import { lockRun } from './run-lock.js';
 import { saveTraining } from './training-file.js';
 import type { TrainingObjects } from './training-file.js';
 
@@ -63,20 +64,30 @@ const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
  * - `policy.safetensors`: the policy, observation statistics included.
  * - `curve.svg`: a picture of the returns and of the KL divergences.
  * - `training.safetensors`: what the run needs to go on.
+ * - `lock`: which process is at work there, as long as one is.
  *
- * The last three are replaced as a whole, now and then and at the end, so the folder of a run that
+ * The three before the last are replaced as a whole, now and then and at the end, so the folder of a run that
  * was killed is still usable.
  */
 export class RunFolder {
   readonly path: string;
   readonly #config: RunConfig;
   readonly #table: number;
-  readonly #points: CurvePoint[] = [];
+  readonly #points: CurvePoint[];
+  readonly #unlock: () => Promise<void>;
 
-  private constructor(path: string, config: RunConfig, table: number) {
+  private constructor(
+    path: string,
+    config: RunConfig,
+    table: number,
+    points: CurvePoint[],
+    unlock: () => Promise<void>,
+  ) {
     this.path = path;
     this.#config = config;
     this.#table = table;
+    this.#points = points;
+    this.#unlock = unlock;
   }
 
   /**
@@ -85,7 +96,7 @@ export class RunFolder {
    * @param out - Where; must not exist, or be empty. `undefined`: the first of
    *   `runs/<task>-<method>-seed<seed>`, `...-2`, `...-3`, ... that does not exist. No run ever
    *   overwrites another.
-   * @throws TrustRegionError `ERR_INVALID_ARGUMENT` if `out` is taken.
+   * @throws TrustRegionError `ERR_INVALID_ARGUMENT` if `out` is taken; `ERR_BUSY`.
    */
   static async create(config: RunConfig, out: string | undefined): Promise<RunFolder> {
     const { task, method, seed } = config;
@@ -93,10 +104,12 @@ export class RunFolder {
     if (out !== undefined) {
       await claim(out);
     }
-    await writeConfig(path, config);
-    const folder = new RunFolder(path, config, openSync(tableFile(path), 'wx'));
-    writeSync(folder.#table, `${header}\n`);
-    return folder;
+    return holding(path, async (unlock) => {
+      await writeConfig(path, config);
+      const table = openSync(tableFile(path), 'wx');
+      writeSync(table, `${header}\n`);
+      return new RunFolder(path, config, table, [], unlock);
+    });
   }
 
   /**
@@ -105,18 +118,19 @@ export class RunFolder {
    *
    * @param updates - How many are.
    * @throws TrustRegionError `ERR_CHECKPOINT` if `progress.csv` is missing, has other columns or not a whole
-   *   row for each of these updates.
+   *   row for each of these updates; `ERR_BUSY` if another process is at work there.
    */
   static async reopen(path: string, config: RunConfig, updates: number): Promise<RunFolder> {
-    const kept = await readRows(tableFile(path), updates);
-    await writeConfig(path, config);
-    await writeText(
-      tableFile(path),
-      `${[header, ...kept.map((row) => row.join(','))].join('\n')}\n`,
-    );
-    const folder = new RunFolder(path, config, openSync(tableFile(path), 'a'));
-    folder.#points.push(...kept.map(pointOf));
-    return folder;
+    return holding(path, async (unlock) => {
+      const kept = await readRows(tableFile(path), updates);
+      await writeConfig(path, config);
+      await writeText(
+        tableFile(path),
+        `${[header, ...kept.map((row) => row.join(','))].join('\n')}\n`,
+      );
+      const table = openSync(tableFile(path), 'a');
+      return new RunFolder(path, config, table, kept.map(pointOf), unlock);
+    });
   }
 
   /** Adds an update to the table and to the picture to come. */
@@ -147,9 +161,24 @@ export class RunFolder {
     );
   }
 
-  /** Ends the table. */
-  close(): void {
+  /** Ends the table and gives the folder back. */
+  async close(): Promise<void> {
     closeSync(this.#table);
+    await this.#unlock();
+  }
+}
+
+/** Opens a folder that no other process has; if that fails, it is given back. */
+async function holding(
+  path: string,
+  open: (unlock: () => Promise<void>) => Promise<RunFolder>,
+): Promise<RunFolder> {
+  const unlock = await lockRun(path);
+  try {
+    return await open(unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
   }
 }
 

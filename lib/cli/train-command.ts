@@ -172,8 +172,11 @@ async function learn(
     return result;
   } finally {
     bar.end();
-    await folder.save(policy);
-    folder.close();
+    try {
+      await folder.save(policy);
+    } finally {
+      await folder.close();
+    }
   }
 }
 
