@@ -12,7 +12,10 @@ import type { ActionSpace } from './spaces.js';
 import type { TimeSheet } from './train-timing.js';
 import { TurnTaker } from './turn-taker.js';
 
-/** What `policy.act` needs for one time step: views of a storage, made once. */
+/** So many of the first views of a storage are kept; a longer rollout makes the others again. */
+const mostRows = 4096;
+
+/** What `policy.act` needs for one time step: views of a storage. */
 interface Row<Actions extends ActionSpace> {
   readonly observations: FloatArray;
   readonly options: ActOptions<Actions>;
@@ -20,7 +23,8 @@ interface Row<Actions extends ActionSpace> {
 
 interface Target<Actions extends ActionSpace> {
   readonly storage: RolloutStorage;
-  readonly rows: readonly Row<Actions>[];
+  /** Of the first time steps, as far as there were any yet. */
+  readonly rows: Row<Actions>[];
 }
 
 /**
@@ -29,7 +33,7 @@ interface Target<Actions extends ActionSpace> {
  * storage of the rollout. Episodes run on from one rollout into the next.
  *
  * There are two storages, used in turn: a rollout stays as it is until the one after the next is
- * collected.
+ * collected. The second one is made when it is needed.
  */
 export class Collector<Actions extends ActionSpace> {
   readonly #policy: Policy<Actions>;
@@ -37,7 +41,8 @@ export class Collector<Actions extends ActionSpace> {
   readonly #statistics: EpisodeStatistics;
   readonly #times: TimeSheet;
   readonly #turns = new TurnTaker();
-  readonly #targets: readonly Target<Actions>[];
+  readonly #makeStorage: () => RolloutStorage;
+  readonly #targets: Target<Actions>[] = [];
   #rollouts = 0;
   /** How many steps of the rollout before are there. */
   #previousSteps = 0;
@@ -59,9 +64,9 @@ export class Collector<Actions extends ActionSpace> {
     this.#environments = environments;
     this.#statistics = statistics;
     this.#times = times;
-    const makeTarget = (): Target<Actions> => {
+    this.#makeStorage = () => {
       const { observationSize, actionLength, precision, options } = policy;
-      const storage = makeRolloutStorage(
+      return makeRolloutStorage(
         {
           steps: capacity,
           environments: environments.count,
@@ -72,10 +77,8 @@ export class Collector<Actions extends ActionSpace> {
         },
         isShared,
       );
-      return { storage, rows: rowsOf(storage) };
     };
-    this.#targets = [makeTarget(), makeTarget()];
-    environments.open(this.#targets.map(({ storage }) => storage));
+    this.#addTarget();
   }
 
   /**
@@ -99,7 +102,11 @@ export class Collector<Actions extends ActionSpace> {
    */
   async collect(steps: number, signal?: AbortSignal): Promise<Rollout | null> {
     const number = this.#rollouts % 2;
-    const { storage, rows } = this.#targets[number] as Target<Actions>;
+    if (number === this.#targets.length) {
+      this.#addTarget();
+    }
+    const target = this.#targets[number] as Target<Actions>;
+    const { storage } = target;
     const { version } = openPolicy(this.#policy);
     this.#carryOver(storage);
     for (let step = 0; step < steps; step += 1) {
@@ -111,7 +118,7 @@ export class Collector<Actions extends ActionSpace> {
       if (signal?.aborted === true) {
         return null;
       }
-      const { observations, options } = rows[step] as Row<Actions>;
+      const { observations, options } = rowOf(target, step);
       this.#policy.act(observations, options);
       const acted = performance.now();
       if (!this.#environments.step(number, step)) {
@@ -125,6 +132,11 @@ export class Collector<Actions extends ActionSpace> {
     this.#rollouts += 1;
     this.#previousSteps = steps;
     return { storage, steps, policyVersion: version };
+  }
+
+  #addTarget(): void {
+    this.#targets.push({ storage: this.#makeStorage(), rows: [] });
+    this.#environments.open(this.#targets.map(({ storage }) => storage));
   }
 
   /** What the environments show now is where the next rollout starts. */
@@ -147,15 +159,24 @@ export class Collector<Actions extends ActionSpace> {
   }
 }
 
-function rowsOf<Actions extends ActionSpace>(storage: RolloutStorage): Row<Actions>[] {
-  const { steps, environments, observationSize, actionLength } = storage;
-  return Array.from({ length: steps }, (_, step) => {
-    const row = <Numbers extends FloatArray | Int32Array>(array: Numbers, size: number): Numbers =>
-      array.subarray(step * environments * size, (step + 1) * environments * size) as Numbers;
-    // The kind of the array is the kind of the space, which TypeScript cannot follow.
-    const out = row(storage.actions, actionLength) as ActionArray<Actions>;
-    return { observations: row(storage.observations, observationSize), options: { out } };
-  });
+function rowOf<Actions extends ActionSpace>(
+  { storage, rows }: Target<Actions>,
+  step: number,
+): Row<Actions> {
+  const known = rows[step];
+  if (known !== undefined) {
+    return known;
+  }
+  const { environments, observationSize, actionLength } = storage;
+  const view = <Numbers extends FloatArray | Int32Array>(array: Numbers, size: number): Numbers =>
+    array.subarray(step * environments * size, (step + 1) * environments * size) as Numbers;
+  // The kind of the array is the kind of the space, which TypeScript cannot follow.
+  const out = view(storage.actions, actionLength) as ActionArray<Actions>;
+  const row = { observations: view(storage.observations, observationSize), options: { out } };
+  if (step < mostRows) {
+    rows[step] = row;
+  }
+  return row;
 }
 
 function requireSameVersion(before: number, now: number): void {

@@ -10,7 +10,7 @@ export interface Lockstep {
   /** How many environments. */
   readonly count: number;
 
-  /** Says where steps will be written to. */
+  /** Says where steps will be written to; may be said again when there are more of them. */
   open(storages: readonly RolloutStorage[]): void;
 
   /**
@@ -77,6 +77,11 @@ export class EnvironmentGroup implements Lockstep {
 
   open(storages: readonly RolloutStorage[]): void {
     this.#storages = storages;
+  }
+
+  /** Whether it was opened with so many storages that there is one of this number. */
+  knows(storage: number): boolean {
+    return storage < this.#storages.length;
   }
 
   async begin(seeds: readonly (number | undefined)[], storage: number): Promise<void> {

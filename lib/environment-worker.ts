@@ -38,17 +38,25 @@ function send(post: (failure: WorkerFailure) => void, { cause, ...failure }: Wor
   }
 }
 
+/** Takes the storages that wait at the port. */
+function openStorages(group: EnvironmentGroup): void {
+  for (let told = receiveMessageOnPort(port); told; told = receiveMessageOnPort(port)) {
+    group.open(told.message as readonly RolloutStorage[]);
+  }
+}
+
 function perform(group: EnvironmentGroup, environments: readonly Environment[]): void {
   const storage = control[slots.storage] ?? 0;
   switch (control[slots.command]) {
     case commands.step:
+      if (!group.knows(storage)) {
+        openStorages(group);
+      }
       group.step(storage, control[slots.step] ?? 0);
       break;
     case commands.begin: {
       const seeds = task.seeds.subarray(task.first, task.first + task.count);
-      for (let told = receiveMessageOnPort(port); told; told = receiveMessageOnPort(port)) {
-        group.open(told.message as readonly RolloutStorage[]);
-      }
+      openStorages(group);
       group.beginNow(
         Array.from(seeds, (seed) => (Number.isNaN(seed) ? undefined : seed)),
         storage,

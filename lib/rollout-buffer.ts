@@ -7,7 +7,7 @@ import type { FloatArray } from './native.js';
 import { openPolicy } from './policy-geometry.js';
 import type { Policy } from './policy.js';
 import { makeBatch } from './rollout-batch.js';
-import { makeRolloutStorage } from './rollout-storage.js';
+import { makeRolloutStorage, requireRolloutSize } from './rollout-storage.js';
 import type { RolloutStorage } from './rollout-storage.js';
 import type { FinishOptions, RolloutBufferOptions, RolloutStep } from './rollout-types.js';
 import type { ActionSpace } from './spaces.js';
@@ -32,8 +32,6 @@ const stepNames: readonly (keyof RolloutStep)[] = [
   'nextObservations',
 ];
 const finishNames: readonly (keyof FinishOptions)[] = ['valueFunction', ...estimatorOptionNames];
-const mostNumbers = 2 ** 31;
-
 /**
  * Collects what a policy does in E environments over T time steps and makes a {@link Batch} of it,
  * time-major: row `step * E + environment`. Holds its own copies (float32, or float64 for a policy
@@ -94,14 +92,7 @@ export class RolloutBuffer<A extends ActionSpace = ActionSpace> {
     this.steps = requireInteger(steps, 'steps', { min: 1 });
     this.environments = requireInteger(environments, 'environments', { min: 1 });
     const { observationSize, actionLength, precision } = policy;
-    const rows = steps * environments;
-    if (rows * Math.max(observationSize, actionLength) > mostNumbers) {
-      throw new TrustRegionError(
-        'ERR_OUT_OF_RANGE',
-        `steps x environments x observationSize must be ` +
-          `at most ${mostNumbers}, got ${steps} x ${environments} x ${observationSize}`,
-      );
-    }
+    requireRolloutSize({ steps, environments, observationSize, actionLength });
     this.#choices = choiceCounts(policy.options.actions);
     this.#storage = makeRolloutStorage(
       {

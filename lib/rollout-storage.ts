@@ -1,3 +1,4 @@
+import { TrustRegionError } from './errors.js';
 import type { FloatArray } from './native.js';
 
 /**
@@ -41,19 +42,53 @@ export interface RolloutStorage extends RolloutShape {
   readonly truncated: Uint8Array;
 }
 
+/** More numbers than this would be more than an array of JavaScript or of the core holds. */
+const mostNumbers = 2 ** 31;
+
+/**
+ * Checks that a rollout is not too large to be stored.
+ *
+ * @throws TrustRegionError `ERR_OUT_OF_RANGE`.
+ */
+export function requireRolloutSize({
+  steps,
+  environments,
+  observationSize,
+  actionLength,
+}: Pick<RolloutShape, 'steps' | 'environments' | 'observationSize' | 'actionLength'>): void {
+  if (steps * environments * Math.max(observationSize, actionLength) > mostNumbers) {
+    throw new TrustRegionError(
+      'ERR_OUT_OF_RANGE',
+      `steps x environments x observationSize must be ` +
+        `at most ${mostNumbers}, got ${steps} x ${environments} x ${observationSize}`,
+    );
+  }
+}
+
 const arrayTypes = { float32: Float32Array, float64: Float64Array };
 
 /**
  * Makes a storage full of zeros.
  *
  * @param isShared - Whether several threads are to write to it.
+ * @throws TrustRegionError `ERR_OUT_OF_RANGE` if there is no memory for it.
  */
 export function makeRolloutStorage(shape: RolloutShape, isShared: boolean): RolloutStorage {
   const { steps, environments, observationSize, actionLength, precision, actionType } = shape;
   const rows = steps * environments;
-  const memory = (bytes: number): ArrayBuffer =>
-    // The constructors of arrays take either; their types in TypeScript take one at a time.
-    (isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)) as ArrayBuffer;
+  const memory = (bytes: number): ArrayBuffer => {
+    try {
+      // The constructors of arrays take either; their types in TypeScript take one at a time.
+      return (isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)) as ArrayBuffer;
+    } catch (cause) {
+      throw new TrustRegionError(
+        'ERR_OUT_OF_RANGE',
+        `a rollout must fit into memory, but of ${steps} steps of ${environments} environments one ` +
+          `array alone takes ${bytes} bytes`,
+        { cause },
+      );
+    }
+  };
   const make = (type: RolloutShape['precision'], numbers: number): FloatArray => {
     const Type = arrayTypes[type];
     return new Type(memory(numbers * Type.BYTES_PER_ELEMENT));

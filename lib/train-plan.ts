@@ -10,6 +10,7 @@ import { methodNames } from './methods.js';
 import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
+import { requireRolloutSize } from './rollout-storage.js';
 import type { ActionSpace } from './spaces.js';
 import { requireEnvironment, requireMatch } from './supervised-environment.js';
 import type { TrainProgress } from './train.js';
@@ -162,7 +163,7 @@ export function planTraining<Actions extends ActionSpace>(
       `stepsPerUpdate must be a multiple of the ${count} environments, got ${stepsPerUpdate}`,
     );
   }
-  return {
+  const plan: TrainPlan = {
     environments,
     totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / count) * count,
     stepsPerUpdate,
@@ -175,6 +176,14 @@ export function planTraining<Actions extends ActionSpace>(
     seed: requireSeed(options.seed ?? 0),
     from: options.from === undefined ? undefined : checkTrainState(options.from, count),
   };
+  const { observationSize, actionLength } = options.policy;
+  requireRolloutSize({
+    steps: longestRollout(plan, plan.from?.steps ?? 0) / count,
+    environments: count,
+    observationSize,
+    actionLength,
+  });
+  return plan;
 }
 
 function checkObjects<Actions extends ActionSpace>({

@@ -217,10 +217,10 @@ class Training<Actions extends ActionSpace> {
     const seeds = deriveSeeds(continuedSeed(seed, taken), count);
     const { lockstep, isShared, release } = environments.open();
     try {
-      policy.seed(seeds.sampling);
       const capacity = longestRollout(this.#plan, taken) / count;
       const size = { capacity, isShared };
       const collector = new Collector(policy, lockstep, size, this.#statistics, this.#times);
+      policy.seed(seeds.sampling);
       await collector.begin(seeds.environments);
       while (this.#statistics.steps < this.#plan.totalSteps) {
         const rollout = await this.#collect(collector);

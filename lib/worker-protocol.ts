@@ -42,6 +42,7 @@ export function controlLength(workers: number): number {
 export const commands = {
   /** Takes the storages that wait at the port, and resets. */
   begin: 0,
+  /** Takes them, too, where the storage of the step is not there yet. */
   step: 1,
   close: 2,
 } as const;

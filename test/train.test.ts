@@ -333,6 +333,25 @@ describe('train', () => {
     expect(await train(scriptRun(blowsUp))).toMatchObject({ updates: 2 });
   });
 
+  test('a rollout of many steps is as one of few', async () => {
+    const environment = new Script({ length: 7 });
+    const policy = scriptPolicy();
+    const seen = { times: [] as number[], actions: [] as number[] };
+    class Spy extends TRPO {
+      override update(batch: Parameters<TRPO['update']>[0]): ReturnType<TRPO['update']> {
+        const times = Array.from(batch.observations).filter((_, index) => index % 2 === 0);
+        seen.times.push(...times);
+        seen.actions.push(...Array.from(batch.actions));
+        return super.update(batch);
+      }
+    }
+    const method = new Spy(policy);
+    const size = { steps: 10_000, stepsPerUpdate: 5000 };
+    await train({ policy, environments: environment, method, valueFunction: null, ...size });
+    expect(seen.actions).toEqual(environment.actions);
+    expect(seen.times).toEqual(Array.from({ length: 10_000 }, (_, step) => step % 7));
+  });
+
   test('passes on what onUpdate throws', async () => {
     const thrown = new Error('mine');
     await expect(
@@ -349,6 +368,11 @@ describe('train', () => {
   test.each<[object, string, RegExp]>([
     [{ stepPerUpdate: 5 }, 'ERR_UNKNOWN_OPTION', /did you mean 'stepsPerUpdate'/],
     [{ steps: 0 }, 'ERR_OUT_OF_RANGE', /^steps must be/],
+    [
+      { steps: 2 ** 31, stepsPerUpdate: 2 ** 31 },
+      'ERR_OUT_OF_RANGE',
+      /^steps x environments x observationSize must be at most 2147483648, got 2147483648 x 1 x 2$/,
+    ],
     [{ steps: undefined }, 'ERR_INVALID_ARGUMENT', /^steps must be .* got undefined/],
     [{ gamma: 1.1 }, 'ERR_OUT_OF_RANGE', /^gamma/],
     [{ lambda: NaN }, 'ERR_NOT_FINITE', /^lambda/],
