@@ -569,6 +569,30 @@ describe('trustregion train', () => {
     expect((await run('train', '--resume', 'flipped')).stderr).toMatch(/cannot be read: ENOENT/);
   });
 
+  test('--resume keeps how it computes, and says how it computed', async () => {
+    const name = 'recorded';
+    const config = () => JSON.parse(read(name, 'config.json'));
+    const options = ['--backend', 'reference', '--threads', '2', '--json', '--out', name];
+    expect(await run(...small, '--environments', '2', ...options)).toMatchObject({ code: 0 });
+    const { compute, ...others } = config();
+    expect(compute).toEqual({ backend: 'reference', precision: 'float64', threads: 2 });
+    const elsewhere = { versions: { trustregion: '0.0.1', node: 'v1' }, platform: 'abacus' };
+    writeFileSync(
+      join(folder, name, 'config.json'),
+      JSON.stringify({ compute, ...others, ...elsewhere }),
+    );
+    const few = await run('train', '--resume', name, '--steps', '1400');
+    expect(few).toMatchObject({ code: 2, stdout: '' });
+    expect(few.stderr).toMatch(/--steps must be at least 1500, the steps .* has taken, got 1400/);
+    expect(config()).toMatchObject(elsewhere);
+
+    expect(await run('train', '--resume', name, '--json')).toMatchObject({ code: 0, stderr: '' });
+    expect(config()).toEqual({ compute, ...others }); // nothing was left, and so it was not resumed
+    const more = ['--steps', '2000', '--threads', '1', '--json'];
+    expect(await run('train', '--resume', name, ...more)).toMatchObject({ code: 0, stderr: '' });
+    expect(config()).toMatchObject({ compute: { ...compute, threads: 1 }, resumedAt: [1500] });
+  });
+
   test('has its folder for itself', async () => {
     cpSync(join(folder, 'a'), join(folder, 'locked'), { recursive: true });
     const lock = join(folder, 'locked', 'lock');

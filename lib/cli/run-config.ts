@@ -7,8 +7,10 @@ import type { MethodName } from '../method-options.js';
 import type { Method } from '../method.js';
 import { methodNames } from '../methods.js';
 import type { Activation } from '../policy-options.js';
+import type { Policy } from '../policy.js';
 import type { ActionSpace } from '../spaces.js';
 import { describe, messageOf, requireInteger, requireOneOf, requireString } from '../validate.js';
+import { version } from '../version.js';
 
 /**
  * Everything that decided a run: the content of `config.json`.
@@ -62,6 +64,19 @@ export function klBound(options: Method['options']): number | null {
   return 'maxKl' in options && options.maxKl < Infinity ? options.maxKl : null;
 }
 
+/** What computes a run, and where. */
+export function surroundingsOf({
+  backend,
+  precision,
+  threads,
+}: Policy): Pick<RunConfig, 'compute' | 'versions' | 'platform'> {
+  return {
+    compute: { backend, precision, threads },
+    versions: { trustregion: version, node: process.version },
+    platform: `${process.platform}-${process.arch}`,
+  };
+}
+
 /** JSON itself has no Infinity and would write null. */
 export function infinityToText(_key: string, value: unknown): unknown {
   return value === Infinity ? 'Infinity' : value;
@@ -102,7 +117,13 @@ export async function readWholeConfig(folder: string): Promise<RunConfig> {
   return readConfig(folder, (content) => {
     checkConfig(content);
     const config = content as RunConfig;
-    for (const part of ['train', 'sampling', 'methodOptions', 'valueFunction'] as const) {
+    for (const part of [
+      'train',
+      'sampling',
+      'methodOptions',
+      'valueFunction',
+      'compute',
+    ] as const) {
       requireRecord(config[part], part);
     }
     requireOneOf(config.method, 'method', methodNames);

@@ -1,3 +1,4 @@
+import { backends } from '../backends.js';
 import { TrustRegionError } from '../errors.js';
 import type { MethodName } from '../method-options.js';
 import { makeMethod } from '../methods.js';
@@ -8,7 +9,7 @@ import { ValueFunction } from '../value-function.js';
 import { VectorEnvironment } from '../vector-environment.js';
 import { kebabCase, pick, UsageError } from './arguments.js';
 import type { OptionValues } from './arguments.js';
-import { readWholeConfig } from './run-config.js';
+import { readWholeConfig, surroundingsOf } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 import type { Run } from './run-setup.js';
 import type { trainOptions } from './train-options.js';
@@ -23,7 +24,7 @@ const free = ['resume', 'steps', 'workers', 'threads', 'evaluationEpisodes', 'js
  *
  * @throws UsageError An option that cannot change.
  * @throws TrustRegionError `ERR_CHECKPOINT` if the folder does not hold such a run;
- *   `ERR_OUT_OF_RANGE` for `workers`.
+ *   `ERR_OUT_OF_RANGE` for `workers`, or fewer steps than are taken.
  */
 export async function resumeRun(
   folder: string,
@@ -41,24 +42,34 @@ export async function resumeRun(
   }
   const old = await readWholeConfig(folder);
   const training = await loadTraining(folder);
+  const sampling = { ...old.sampling, ...pick(values, ['workers']) };
+  const { environments: count, workers } = sampling;
+  const { steps: taken } = training.state;
+  const steps = values.steps ?? old.train.steps;
+  const left = Math.ceil(steps / count) * count - taken;
+  if (left < 0 && values.steps !== undefined) {
+    throw new TrustRegionError(
+      'ERR_OUT_OF_RANGE',
+      `--steps must be at least ${taken}, the steps that the run in ${folder} has taken, got ${steps}`,
+    );
+  }
   const config: RunConfig = {
     ...old,
-    train: { ...old.train, ...pick(values, ['steps']) },
-    sampling: { ...old.sampling, ...pick(values, ['workers']) },
+    train: { ...old.train, steps },
+    sampling,
     evaluation: {
       ...old.evaluation,
       episodes: values.evaluationEpisodes ?? old.evaluation.episodes,
     },
-    resumedAt: [...(old.resumedAt ?? []), training.state.steps],
+    ...(left > 0 ? { resumedAt: [...(old.resumedAt ?? []), taken] } : {}),
   };
-  const { environments: count, workers } = config.sampling;
   const environments = await VectorEnvironment.create({
     task: config.task,
     environments: count,
     workers,
   });
   try {
-    return restore(config, training, environments, pick(values, ['threads']));
+    return restore(config, training, environments, machineOf(old.compute, values.threads));
   } catch (cause) {
     await environments.close();
     throw new TrustRegionError(
@@ -69,11 +80,20 @@ export async function resumeRun(
   }
 }
 
+/** Where to compute: as before, as far as this machine can. */
+function machineOf(
+  before: RunConfig['compute'],
+  threads: number = before.threads,
+): { readonly threads: number; readonly backend?: string } {
+  const { backend } = before;
+  return backends().includes(backend) ? { threads, backend } : { threads };
+}
+
 function restore(
   config: RunConfig,
   { policy: bytes, critic: criticState, method: methodState, state }: Training,
   environments: VectorEnvironment,
-  machine: { readonly threads?: number },
+  machine: ReturnType<typeof machineOf>,
 ): Run {
   const policy = Policy.fromBytes(bytes, machine);
   const { hidden, activation, seed } = config.valueFunction;
@@ -82,13 +102,14 @@ function restore(
     hidden,
     activation,
     seed,
-    backend: policy.backend,
     ...machine,
+    backend: policy.backend,
   });
   critic.setState(criticState);
   // Resolved options of the method of this name are options of it, which TypeScript cannot follow.
   const options = config.methodOptions as OptionsOf[MethodName];
   const method = makeMethod(config.method, policy, options);
   method.setState(methodState);
-  return { config, environments, policy, critic, method, from: state };
+  const now: RunConfig = { ...config, ...surroundingsOf(policy) };
+  return { config: now, environments, policy, critic, method, from: state };
 }

@@ -12,11 +12,10 @@ import type { TrainState } from '../train.js';
 import { TrustRegionError } from '../errors.js';
 import { ValueFunction } from '../value-function.js';
 import { VectorEnvironment } from '../vector-environment.js';
-import { version } from '../version.js';
 import { kebabCase, pick } from './arguments.js';
 import type { OptionValues } from './arguments.js';
 import { methodOptions, requireOptionsOf } from './method-arguments.js';
-import { runFormat, runFormatVersion } from './run-config.js';
+import { runFormat, runFormatVersion, surroundingsOf } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 import { presetOf } from './tasks.js';
 import type { RunPreset } from './tasks.js';
@@ -119,9 +118,7 @@ function makeRun(
       seed: seeds.valueFunction,
     },
     evaluation: { episodes: values.evaluationEpisodes ?? 10, seed: seeds.evaluation },
-    compute: { backend: policy.backend, precision: policy.precision, threads: policy.threads },
-    versions: { trustregion: version, node: process.version },
-    platform: `${process.platform}-${process.arch}`,
+    ...surroundingsOf(policy),
   };
   return { config, environments, policy, critic, method };
 }
