@@ -139,6 +139,11 @@ export function labelOf(index: number): string {
   return `environment ${index}`;
 }
 
+/** What stands in `progress` while an environment is being made, before its first call. */
+export function madeNext(environment: number): number {
+  return 2 * environment + 1;
+}
+
 /**
  * Reads what an {@link EnvironmentGroup} writes to `progress`: which environment was called last.
  */

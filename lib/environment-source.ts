@@ -31,6 +31,7 @@ export function moduleUrl(module: string | URL): string {
  * Makes environments.
  *
  * @param first - Number of the first.
+ * @param tell - Is told which one comes next.
  * @throws TrustRegionError (the promise rejects) what `makeEnvironment` throws; `ERR_CALLBACK` if a
  *   module does not load or a factory fails; `ERR_INVALID_ARGUMENT` if a module has no factory, or
  *   what a factory makes is no environment.
@@ -39,11 +40,13 @@ export async function makeEnvironments(
   source: EnvironmentSource,
   first: number,
   count: number,
+  tell: (index: number) => void = () => undefined,
 ): Promise<Environment[]> {
   const make = await factoryOf(source);
   const environments: Environment[] = [];
   try {
     for (let index = first; index < first + count; index += 1) {
+      tell(index);
       const label = `environment ${index}`;
       const environment = await callFactory(make, index, source.kind === 'task');
       requireEnvironment(environment, label);

@@ -2,7 +2,7 @@
  * What a worker thread of a VectorEnvironment runs: steps its environments when told to.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { EnvironmentGroup, runningCall } from './environment-group.js';
+import { EnvironmentGroup, madeNext, runningCall } from './environment-group.js';
 import { closeAll, makeEnvironments } from './environment-source.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
@@ -106,7 +106,10 @@ function greet(greeting: WorkerGreeting): void {
 
 async function main(): Promise<void> {
   try {
-    const environments = await makeEnvironments(task.source, task.first, task.count);
+    const { source, first, count } = task;
+    const environments = await makeEnvironments(source, first, count, (index) => {
+      control[progress] = madeNext(index);
+    });
     greet({
       ready: environments.map(({ name, observationSpace, actionSpace }) => ({
         name: String(name),
@@ -116,7 +119,8 @@ async function main(): Promise<void> {
     });
     await serve(environments);
   } catch (error) {
-    send((failed) => greet({ failed }), failureOf(error, task.first));
+    const { environment } = runningCall(control[progress] ?? 0);
+    send((failed) => greet({ failed }), failureOf(error, environment));
   } finally {
     port.close();
   }

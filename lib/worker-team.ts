@@ -5,7 +5,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import native from '../native.cjs';
-import { labelOf, runningCall } from './environment-group.js';
+import { labelOf, madeNext, runningCall } from './environment-group.js';
 import type { Lockstep } from './environment-group.js';
 import type { EnvironmentSource } from './environment-source.js';
 import { TrustRegionError } from './errors.js';
@@ -41,8 +41,6 @@ interface Member {
   readonly worker: Worker;
   /** Shared with nobody: read with `receiveMessageOnPort`. */
   readonly port: MessagePort;
-  /** Number of its first environment. */
-  readonly first: number;
   readonly slots: ReturnType<typeof workerSlots>;
   /** Why it is gone. */
   end: string | undefined;
@@ -229,6 +227,7 @@ export class WorkerTeam implements Lockstep {
     const first = Math.floor((index * count) / workers);
     const end = Math.floor(((index + 1) * count) / workers);
     const { port1, port2 } = new MessageChannel();
+    this.#control[workerSlots(index).progress] = madeNext(first);
     const task: WorkerTask = {
       source,
       first,
@@ -252,14 +251,15 @@ export class WorkerTeam implements Lockstep {
     const member: Member = {
       worker,
       port: port1,
-      first,
       slots: workerSlots(index),
       end: undefined,
     };
     this.#members.push(member);
+    const whichOne = (): string =>
+      labelOf(runningCall(this.#control[member.slots.progress] ?? 0).environment);
     return new Promise((resolve, reject) => {
       const refuse = (code: 'ERR_CALLBACK' | 'ERR_TIMEOUT', what: string, cause?: unknown) =>
-        reject(new TrustRegionError(code, `${labelOf(first)} cannot be made: ${what}`, { cause }));
+        reject(new TrustRegionError(code, `${whichOne()} cannot be made: ${what}`, { cause }));
       const timer = setTimeout(
         () => refuse('ERR_TIMEOUT', `its thread was not ready within ${timeout} milliseconds`),
         timeout,

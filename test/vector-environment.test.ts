@@ -174,8 +174,18 @@ describe('VectorEnvironment', () => {
       'ERR_INVALID_ARGUMENT',
       /^environment 1 must be an environment with reset/,
     ],
-    ['make-exit', {}, 'ERR_CALLBACK', /cannot be made: its thread ended: exit code 4$/],
-    ['make-hang', { timeout: 400 }, 'ERR_TIMEOUT', /its thread was not ready within 400 mill/],
+    [
+      'make-exit',
+      {},
+      'ERR_CALLBACK',
+      /^environment 1 cannot be made: its thread ended: exit code 4$/,
+    ],
+    [
+      'make-hang',
+      { timeout: 400 },
+      'ERR_TIMEOUT',
+      /^environment 1 cannot be made: its thread was not .* 400 mill/,
+    ],
   ])('cannot be made with the fault %s', async (fault, options, code, sentence) => {
     for (const workers of [1, 2]) {
       await expectRejection(
