@@ -42,14 +42,16 @@ export class SupervisedEnvironment {
   }
 
   /**
-   * Starts the first episode, from which steps are counted.
+   * Starts an episode; with a seed the first one, from which steps are counted.
    *
-   * @param seed - `undefined`: its random generator goes on.
+   * @param seed - `undefined`: its random generator goes on, and so does the count.
    * @throws TrustRegionError `ERR_CALLBACK`.
    */
   begin(seed: number | undefined): ArrayLike<number> {
-    this.#seed = seed;
-    this.#steps = 0;
+    if (seed !== undefined) {
+      this.#seed = seed;
+      this.#steps = 0;
+    }
     return this.#reset(seed);
   }
 

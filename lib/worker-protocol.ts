@@ -56,7 +56,7 @@ export interface WorkerTask {
   readonly control: Int32Array;
   /** Which of the workers it is. */
   readonly worker: number;
-  /** Of the first resets, one for each of all environments; NaN for none. */
+  /** Of a reset, one for each of all environments; NaN for none. */
   readonly seeds: Float64Array;
   readonly port: MessagePort;
 }

@@ -53,12 +53,14 @@ export class WorkerTeam implements Lockstep {
   readonly #options: TeamOptions;
   readonly #members: Member[] = [];
   readonly #control: Int32Array;
-  /** Of the first resets; NaN for none. */
+  /** Of the reset at hand; NaN for none. */
   readonly #seeds: Float64Array;
+  /** Of the last reset that had any. */
+  readonly #lastSeeds: (number | undefined)[] = [];
   /** Whether the main thread has a processor for itself. */
   readonly #mayWatch: boolean;
   #spaces: readonly Spaces[] = [];
-  /** Steps since the first reset. */
+  /** Steps since that reset, or the first one without. */
   #steps = 0;
   /** Whether somebody waits for the command at hand, be it carried out or not. */
   #isAwaited = false;
@@ -110,8 +112,11 @@ export class WorkerTeam implements Lockstep {
   async begin(seeds: readonly (number | undefined)[], storage: number): Promise<void> {
     seeds.forEach((seed, index) => {
       this.#seeds[index] = seed ?? NaN;
+      this.#lastSeeds[index] = seed ?? this.#lastSeeds[index];
     });
-    this.#steps = 0;
+    if (seeds.some((seed) => seed !== undefined)) {
+      this.#steps = 0; // all have one, or none
+    }
     this.#control[slots.storage] = storage;
     this.#order(commands.begin);
     await this.settled();
@@ -342,13 +347,12 @@ export class WorkerTeam implements Lockstep {
     what: string,
   ): WorkerFailure {
     const { environment, call } = runningCall(this.#control[progress] ?? 0);
-    const seed = this.#seeds[environment] ?? NaN;
     const { message } = environmentFailure(
       code,
       {
         label: labelOf(environment),
         name: this.#spaces[environment]?.name ?? '?',
-        seed: Number.isNaN(seed) ? undefined : seed,
+        seed: this.#lastSeeds[environment],
       },
       this.#steps,
       { what: `${call} ${what}` },

@@ -574,6 +574,35 @@ test.each([
   }
 });
 
+test.each([
+  ['throw', /step\(\) threw: boom$/],
+  ['exit', /step\(\) ended its thread: exit code 3$/],
+])('the seed and the count of steps outlive a reset without a seed (%s)', async (fault, reason) => {
+  const seed = deriveSeeds(4, 2).environments[1];
+  for (const [seeds, text] of [
+    [[4, undefined], `seed ${seed}\\) failed at its step 3: `],
+    [[undefined, undefined], 'not seeded\\) failed at its step 3: '],
+    [[undefined, 4], `seed ${seed}\\) failed at its step 1: `],
+  ] as const) {
+    for (const workers of fault === 'exit' ? [1, 2] : [0, 1, 2]) {
+      const module = failing(fault, '1', 3);
+      await using({ module, environments: 2, workers }, async (vector) => {
+        await vector.reset(seeds[0]);
+        await vector.step([0, 0]);
+        await vector.step([0, 0]);
+        await vector.reset(seeds[1]);
+        const last = vector.step([0, 0]);
+        await expectRejection(last, 'ERR_CALLBACK', reason);
+        await expectRejection(
+          last,
+          'ERR_CALLBACK',
+          new RegExp(`^environment 1 \\(Scripted, ${text}`),
+        );
+      });
+    }
+  }
+});
+
 /** Runs a program that imports the compiled package; resolves to what it printed. */
 async function program(code: string): Promise<string> {
   const entry = pathToFileURL(path.resolve('dist/esm/index.js')).href;
