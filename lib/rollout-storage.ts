@@ -29,7 +29,7 @@ export interface RolloutStorage extends RolloutShape {
   readonly observations: FloatArray;
   /**
    * The last observation of an episode, [T x E x O], at the step that ended it. Rows of other steps
-   * are never touched and so take address space, but no memory.
+   * are never written.
    */
   readonly finalObservations: FloatArray;
   /** What it did, [T x E x A]. */

@@ -18,12 +18,12 @@ export interface TrainTiming {
    */
   readonly update: number;
   /**
-   * Asking the critic for values, and waiting for its fit. The fit itself goes on while the next
+   * Asking the critic for values, advantages, and waiting for its fit. The fit itself goes on while the next
    * rollout is collected, so this is what is left of it then.
    */
   readonly critic: number;
   /**
-   * Everything else: advantages, the normaliser, statistics, turns of the event loop, `onUpdate`.
+   * Everything else: the normaliser, statistics, turns of the event loop, `onUpdate`.
    */
   readonly rest: number;
 }
