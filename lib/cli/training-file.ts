@@ -72,7 +72,7 @@ export async function saveTraining(
  */
 export async function loadTraining(folder: string): Promise<Training> {
   const path = trainingFile(folder);
-  const file = decodeTensors(await readCheckpoint(path));
+  const file = decodeTensors(await readSaved(path));
   const { metadata } = file;
   if (metadata.get('format') !== format || metadata.get('formatVersion') !== formatVersion) {
     throw refused(path, `must have the format '${format}' version ${formatVersion}`);
@@ -91,6 +91,23 @@ export async function loadTraining(folder: string): Promise<Training> {
     };
   } catch (cause) {
     throw refused(path, `is damaged: ${messageOf(cause)}`, cause);
+  }
+}
+
+async function readSaved(path: string): Promise<Uint8Array> {
+  try {
+    return await readCheckpoint(path);
+  } catch (error) {
+    const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+    if (cause?.code === 'ENOENT') {
+      throw refused(
+        path,
+        'is not there: the run ended before its first update was saved, so that nothing can go on; ' +
+          'start it anew',
+        error,
+      );
+    }
+    throw error;
   }
 }
 
