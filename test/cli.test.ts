@@ -590,9 +590,15 @@ describe('trustregion train', () => {
 
     expect(await run('train', '--resume', name, '--json')).toMatchObject({ code: 0, stderr: '' });
     expect(config()).toEqual({ compute, ...others }); // nothing was left, and so it was not resumed
-    const more = ['--steps', '2000', '--threads', '1', '--json'];
+    const workers = ['--workers', '2', '--timeout', '30000'];
+    const more = ['--steps', '2000', '--threads', '1', ...workers, '--json'];
     expect(await run('train', '--resume', name, ...more)).toMatchObject({ code: 0, stderr: '' });
     expect(config()).toMatchObject({ compute: { ...compute, threads: 1 }, resumedAt: [1500] });
+    expect(config().sampling).toEqual({ environments: 2, workers: 2, timeout: 30_000 });
+    expect(await run('train', '--resume', name, '--workers', '0', '--json')).toMatchObject({
+      code: 0,
+    });
+    expect(config().sampling).toEqual({ environments: 2, workers: 0 });
   });
 
   test('has its folder for itself', async () => {
@@ -683,7 +689,11 @@ describe('wrong usage', () => {
     ['train CartPole-v1 --resume a', /no task is wanted with --resume, got 'CartPole-v1'/],
     [
       'train --resume a --max-kl 0.1',
-      /--max-kl cannot change when a run is resumed; only --steps, --workers, --threads,/,
+      /--max-kl cannot change when a run is resumed; only --steps, --workers, --timeout, --threads,/,
+    ],
+    [
+      'train CartPole-v1 --timeout 5',
+      /--timeout must be left out without --workers: nothing can interrupt/,
     ],
     ['train --resume a --workers 3', /workers must be an integer from 0 to 1, got 3/],
     ['train CartPole-v1 --max-kl Infinity', /maxKl must be a finite number/],

@@ -26,7 +26,11 @@ export interface RunConfig {
     readonly stepsPerUpdate: number;
     readonly normalizeObservations: boolean;
   } & ResolvedEstimator;
-  readonly sampling: { readonly environments: number; readonly workers: number };
+  readonly sampling: {
+    readonly environments: number;
+    readonly workers: number;
+    readonly timeout?: number;
+  };
   readonly methodOptions: Method['options'];
   readonly policy: {
     readonly observationSize: number;

@@ -6,18 +6,28 @@ import type { OptionsOf } from '../methods.js';
 import { Policy } from '../policy.js';
 import { messageOf } from '../validate.js';
 import { ValueFunction } from '../value-function.js';
-import { VectorEnvironment } from '../vector-environment.js';
+import type { VectorEnvironment } from '../vector-environment.js';
 import { kebabCase, pick, UsageError } from './arguments.js';
 import type { OptionValues } from './arguments.js';
 import { readWholeConfig, surroundingsOf } from './run-config.js';
 import type { RunConfig } from './run-config.js';
+import { makeEnvironments } from './run-setup.js';
 import type { Run } from './run-setup.js';
 import type { trainOptions } from './train-options.js';
 import { loadTraining } from './training-file.js';
 import type { Training } from './training-file.js';
 
 /** What may be said when a run goes on; everything else is as it was. */
-const free = ['resume', 'steps', 'workers', 'threads', 'evaluationEpisodes', 'json', 'help'];
+const free = [
+  'resume',
+  'steps',
+  'workers',
+  'timeout',
+  'threads',
+  'evaluationEpisodes',
+  'json',
+  'help',
+];
 
 /**
  * Makes what a run was made of, as it was when its folder was saved last.
@@ -35,15 +45,15 @@ export async function resumeRun(
     throw new UsageError(
       `--${kebabCase(fixed)} cannot change when a run is resumed; ` +
         `only ${free
-          .slice(1, 6)
+          .slice(1, 7)
           .map((name) => `--${kebabCase(name)}`)
           .join(', ')} can`,
     );
   }
   const old = await readWholeConfig(folder);
   const training = await loadTraining(folder);
-  const sampling = { ...old.sampling, ...pick(values, ['workers']) };
-  const { environments: count, workers } = sampling;
+  const sampling = samplingOf(old.sampling, values);
+  const { environments: count } = sampling;
   const { steps: taken } = training.state;
   const steps = values.steps ?? old.train.steps;
   const left = Math.ceil(steps / count) * count - taken;
@@ -63,11 +73,7 @@ export async function resumeRun(
     },
     ...(left > 0 ? { resumedAt: [...(old.resumedAt ?? []), taken] } : {}),
   };
-  const environments = await VectorEnvironment.create({
-    task: config.task,
-    environments: count,
-    workers,
-  });
+  const environments = await makeEnvironments(config.task, sampling);
   try {
     return restore(config, training, environments, machineOf(old.compute, values.threads));
   } catch (cause) {
@@ -78,6 +84,16 @@ export async function resumeRun(
       { cause },
     );
   }
+}
+
+/** As before, but a timeout that was given for workers does not outlive them. */
+function samplingOf(
+  { timeout, ...before }: RunConfig['sampling'],
+  values: OptionValues<typeof trainOptions>,
+): RunConfig['sampling'] {
+  const { workers = before.workers } = values;
+  const kept = workers > 0 && timeout !== undefined ? { timeout } : {};
+  return { ...before, workers, ...kept, ...pick(values, ['timeout']) };
 }
 
 /** Where to compute: as before, as far as this machine can. */

@@ -46,13 +46,36 @@ export async function prepareRun(
 ): Promise<Run> {
   requireOptionsOf(values.method ?? defaultMethod, values);
   const { environments: count = 1, workers = 0 } = values;
-  const environments = await VectorEnvironment.create({ task, environments: count, workers });
+  const environments = await makeEnvironments(task, {
+    environments: count,
+    workers,
+    ...pick(values, ['timeout']),
+  });
   try {
     return makeRun(task, values, environments);
   } catch (error) {
     await environments.close();
     throw error;
   }
+}
+
+/**
+ * Makes the environments of a run.
+ *
+ * @throws TrustRegionError As {@link VectorEnvironment.create}; `ERR_INVALID_ARGUMENT` for a timeout that
+ *   could have no effect.
+ */
+export function makeEnvironments(
+  task: string,
+  sampling: RunConfig['sampling'],
+): Promise<VectorEnvironment> {
+  if (sampling.timeout !== undefined && sampling.workers === 0) {
+    throw new TrustRegionError(
+      'ERR_INVALID_ARGUMENT',
+      '--timeout must be left out without --workers: nothing can interrupt the thread that trains',
+    );
+  }
+  return VectorEnvironment.create({ task, ...sampling });
 }
 
 function makeRun(
@@ -100,7 +123,11 @@ function makeRun(
       ...resolveEstimator(pick(values, ['estimator', 'gamma', 'lambda', 'horizon']), preset),
       normalizeObservations: values.normalizeObservations ?? true,
     },
-    sampling: { environments: environments.environments, workers: environments.workers },
+    sampling: {
+      environments: environments.environments,
+      workers: environments.workers,
+      ...pick(values, ['timeout']),
+    },
     methodOptions: method.options,
     policy: {
       observationSize: network.observationSize,

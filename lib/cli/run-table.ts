@@ -54,7 +54,14 @@ const sections: Readonly<Record<string, (name: string) => string>> = {
 };
 
 /** Entries that change no number, or follow from the others. */
-const without: readonly string[] = ['seed', 'fit', 'parameterCount', 'workers', 'threads'];
+const without: readonly string[] = [
+  'seed',
+  'fit',
+  'parameterCount',
+  'workers',
+  'timeout',
+  'threads',
+];
 
 /**
  * The settings of a `config.json` that decided what was learned, without seeds: two runs with the same

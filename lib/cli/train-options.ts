@@ -37,6 +37,10 @@ const runOptions = {
 const rolloutOptions = {
   environments: integer('environments that step side by side (1)', { min: 1 }),
   workers: integer('threads that step them; 0: the one that trains (0)', { min: 0 }),
+  timeout: number('milliseconds that a step may take; needs --workers (60000)', {
+    exclusiveMin: 0,
+    max: 2 ** 31 - 1,
+  }),
   stepsPerUpdate: integer('environment steps per update, in all of them (by task)', { min: 1 }),
   estimator: oneOf('of the advantages (gae)', advantageEstimators),
   gamma: number('discount factor (by task)', { min: 0, max: 1 }),
