@@ -2,7 +2,7 @@
 //
 //   npm run bench:learning -- --help
 //
-// A run that has finished is not run again; one that was interrupted is.
+// A run that has finished is not run again; one that was interrupted goes on.
 
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -33,8 +33,13 @@ function commitOf() {
   }
 }
 
-/** Everything that is wrong with the plan comes to light before anything runs. */
+/**
+ * Everything that is wrong with the plan comes to light before anything runs.
+ *
+ * @returns The settings of each cell.
+ */
 async function check(plan) {
+  const settingsOf = new Map();
   for (const cell of plan.cells) {
     const settings = await resolve(cell.task, cell.options).catch((error) => {
       throw new Error(`${cell.label}, ${cell.task}: ${error.message}`);
@@ -42,7 +47,9 @@ async function check(plan) {
     for (const folder of plan.seeds.map((seed) => folderOf(cell, seed))) {
       if (resultOf(folder) !== undefined) requireSameSettings(folder, settings);
     }
+    settingsOf.set(cell, settings);
   }
+  return settingsOf;
 }
 
 /** Seeds go round last, so that there is something of everything early. */
@@ -53,7 +60,7 @@ function unfinished(plan) {
 }
 
 /** Runs them; returns whether it was stopped, and the names of those that failed. */
-async function perform(plan, runs, program) {
+async function perform(plan, runs, settingsOf, program) {
   const commit = commitOf();
   const began = Date.now();
   const failed = [];
@@ -61,7 +68,10 @@ async function perform(plan, runs, program) {
   const stopped = await runPool(
     runs.length,
     plan.jobs,
-    (number) => startRun(program, runs[number].cell, runs[number].seed, commit),
+    (number) => {
+      const { cell, seed } = runs[number];
+      return startRun(program, cell, seed, { commit, settings: settingsOf.get(cell) });
+    },
     (number, { report, failure }) => {
       const { cell, seed } = runs[number];
       const name = `${cell.label}, ${cell.task}, seed ${seed}`;
@@ -89,7 +99,7 @@ async function main() {
     console.log(help);
     return 0;
   }
-  await check(plan);
+  const settingsOf = await check(plan);
   const missing = unfinished(plan);
   const runs = plan.reportOnly ? [] : missing;
   const all = plan.cells.length * plan.seeds.length;
@@ -97,7 +107,9 @@ async function main() {
   const { stopped, failed } =
     runs.length === 0
       ? { stopped: false, failed: [] }
-      : await locked(plan.runs, () => withProgram((program) => perform(plan, runs, program)));
+      : await locked(plan.runs, () =>
+          withProgram((program) => perform(plan, runs, settingsOf, program)),
+        );
   const cells = [];
   for (const cell of plan.cells) cells.push(await readCell(cell, plan.seeds));
   if (cells.some((cell) => cell.runs.length > 0)) {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -123,7 +124,8 @@ describe('bench:learning', () => {
     const result = (seed: number) => path.join(cell, `seed${seed}`, 'result.json');
     const before = [statSync(result(0)).mtimeMs, statSync(result(1)).mtimeMs];
     const rowsBefore = table('out', 'summary.csv');
-    rmSync(result(1)); // as if it had been interrupted
+    rmSync(result(1)); // as if it had been interrupted before anything was saved
+    rmSync(path.join(cell, 'seed1', 'training.safetensors'));
     writeFileSync(path.join(cell, 'seed1', 'progress.csv'), 'update,steps\n1,');
     const outcome = await run(...tiny, ...places, ...set);
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
@@ -134,6 +136,27 @@ describe('bench:learning', () => {
     const times = rowsBefore[0]?.indexOf('wallSeconds');
     const untimed = (rows: string[][]) => rows.map((row) => row.slice(0, times));
     expect(untimed(table('out', 'summary.csv'))).toEqual(untimed(rowsBefore));
+
+    // Interrupted in the evaluation, say: it goes on, and its updates are those of before, times and all.
+    const progress = () => readFileSync(path.join(cell, 'seed1', 'progress.csv'), 'utf8');
+    const progressBefore = progress();
+    rmSync(result(1));
+    const resumed = await run(...tiny, ...places, ...set);
+    expect(resumed).toMatchObject({ code: 0, stderr: '' });
+    expect(progress()).toBe(progressBefore);
+    expect(untimed(table('out', 'summary.csv'))).toEqual(untimed(rowsBefore));
+
+    // With other settings it does not go on.
+    const steps = tiny.map((text) => (text === '1200' ? '800' : text));
+    const elsewhere = ['--out', 'out', '--runs', 'runs-of-800'];
+    const target = path.join(folder, 'runs-of-800', 'small', 'CartPole-v1', 'seed1');
+    cpSync(path.join(cell, 'seed1'), target, { recursive: true });
+    rmSync(path.join(target, 'result.json'));
+    const anew = await run(...steps, ...elsewhere, ...set, '--tasks', 'CartPole-v1');
+    expect(anew).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(path.join(target, 'progress.csv'), 'utf8').split('\n')).toHaveLength(4);
+    expect(existsSync(path.join(target, 'result.json'))).toBe(true);
+    expect((await run(...tiny, ...places, ...set)).code).toBe(0); // the tables as they were
 
     rmSync(result(1));
     const report = await run(...tiny, ...places, ...set, '--report-only');

@@ -1,5 +1,5 @@
-// One process at a time works in a folder of runs: what a run left unfinished is begun anew, and must
-// not be at work elsewhere.
+// One process at a time works in a folder of runs: what a run left unfinished goes on or is begun anew, and
+// must not be at work elsewhere.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

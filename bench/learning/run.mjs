@@ -25,8 +25,7 @@ export function resultOf(folder) {
  * @throws Error naming the first setting that differs.
  */
 export function requireSameSettings(folder, settings) {
-  const had = identityOf(JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8')));
-  const differs = Object.keys({ ...had, ...settings }).find((name) => had[name] !== settings[name]);
+  const { had, differs } = compare(folder, settings);
   if (differs !== undefined) {
     throw new Error(
       `${folder} holds a finished run with ${differs} ${had[differs]}, where this one would have ` +
@@ -35,23 +34,46 @@ export function requireSameSettings(folder, settings) {
   }
 }
 
+function compare(folder, settings) {
+  const had = identityOf(JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8')));
+  const differs = Object.keys({ ...had, ...settings }).find((name) => had[name] !== settings[name]);
+  return { had, differs };
+}
+
+/** Whether there is an unfinished run with these settings that got so far that it can go on. */
+function canGoOn(folder, settings) {
+  try {
+    return (
+      existsSync(path.join(folder, 'training.safetensors')) &&
+      compare(folder, settings).differs === undefined
+    );
+  } catch {
+    return false; // its config.json is no such thing
+  }
+}
+
 /**
- * Starts a run. What one that was interrupted has left is removed first.
+ * Starts a run. One that was interrupted goes on from what it saved, if its settings are the same; otherwise
+ * what it has left is removed first.
  *
  * @param program - The command line's file.
+ * @param settings - The identity of the cell's runs.
  * @returns `{ stop(signal), done }`; `done` resolves to `{ report }`, `{ interrupted: true }` or
  *   `{ failure }`, a text.
  */
-export function startRun(program, cell, seed, commit) {
+export function startRun(program, cell, seed, { commit, settings }) {
   const folder = folderOf(cell, seed);
+  const goesOn = canGoOn(folder, settings);
   try {
-    rmSync(folder, { recursive: true, force: true });
+    if (!goesOn) rmSync(folder, { recursive: true, force: true });
     mkdirSync(path.dirname(folder), { recursive: true });
   } catch (error) {
     return { stop: () => {}, done: Promise.resolve({ failure: error.message }) };
   }
-  const own = [`--seed=${seed}`, '--threads=1', '--json'];
-  const args = ['train', cell.task, ...cell.options, ...own, `--out=${folder}`];
+  const what = goesOn
+    ? [`--resume=${folder}`]
+    : [cell.task, ...cell.options, `--seed=${seed}`, `--out=${folder}`];
+  const args = ['train', ...what, '--threads=1', '--json'];
   // In a process group of its own: Ctrl-C reaches it through this process alone, once.
   const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
