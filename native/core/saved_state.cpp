@@ -79,8 +79,8 @@ void SavedState::pass(Random& random) {
   Random::State words = random.state();
   bool isZero = true;
   for (uint64_t& word : words) {  // a double holds 53 bits
-    double halves[2] = {static_cast<double>(word / kHalfWord),
-                        static_cast<double>(word % kHalfWord)};
+    const uint64_t high = word / kHalfWord;
+    double halves[2] = {static_cast<double>(high), static_cast<double>(word % kHalfWord)};
     pass(std::span<double>(halves), 0);
     for (const double half : halves) {
       if (half >= static_cast<double>(kHalfWord) || half != std::floor(half)) {
