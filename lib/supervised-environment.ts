@@ -1,3 +1,4 @@
+import { clip } from './environments/clip.js';
 import type { Environment, StepResult } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
 import type { FloatArray } from './native.js';
@@ -75,7 +76,7 @@ export class SupervisedEnvironment {
       const action = actions[offset + index] ?? 0;
       const low = this.#low[index] ?? 0;
       const high = this.#high[index] ?? 0;
-      this.#action[index] = Math.min(Math.max(action, low), high);
+      this.#action[index] = clip(action, low, high);
     }
     this.#steps += 1;
     this.#call = 'step()';

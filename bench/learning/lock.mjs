@@ -3,6 +3,7 @@
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { isAlive } from '../../dist/esm/cli/system.js';
 
 /**
  * Runs `work` while no other process does so for the folder. A lock whose process is gone counts for
@@ -27,13 +28,5 @@ export async function locked(folder, work) {
     return await work();
   } finally {
     rmSync(file, { force: true });
-  }
-}
-
-function isAlive(pid) {
-  try {
-    return pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    return error.code === 'EPERM'; // it is somebody else's
   }
 }

@@ -11,6 +11,7 @@ import type { Policy } from '../policy.js';
 import type { ActionSpace } from '../spaces.js';
 import { describe, messageOf, requireInteger, requireOneOf, requireString } from '../validate.js';
 import { version } from '../version.js';
+import { isSystemError } from './system.js';
 
 /**
  * Everything that decided a run: the content of `config.json`.
@@ -143,7 +144,7 @@ async function readConfig<Config>(
   try {
     return check(JSON.parse(await readFile(file, 'utf8'), textToInfinity));
   } catch (cause) {
-    const reason = isMissing(cause) ? 'there is no such file' : messageOf(cause);
+    const reason = isSystemError(cause, 'ENOENT') ? 'there is no such file' : messageOf(cause);
     throw new TrustRegionError(
       'ERR_CHECKPOINT',
       `${folder} is not the folder of a run: ${file}: ${reason}`,
@@ -180,8 +181,4 @@ function requireRecord(value: unknown, name: string): Readonly<Record<string, un
     throw new Error(`${name} must be an object, got ${describe(value)}`);
   }
   return value as Record<string, unknown>;
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as { readonly code?: unknown }).code === 'ENOENT';
 }

@@ -12,6 +12,7 @@ import type { RunConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { saveTraining } from './training-file.js';
 import type { TrainingObjects } from './training-file.js';
+import { isSystemError } from './system.js';
 
 type Field = number | string | boolean | null | undefined;
 
@@ -269,7 +270,7 @@ async function claimNumbered(folder: string): Promise<string> {
       await mkdir(path);
       return path;
     } catch (error) {
-      if ((error as { readonly code?: unknown }).code !== 'EEXIST') {
+      if (!isSystemError(error, 'EEXIST')) {
         throw error;
       }
     }

@@ -2,6 +2,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TrustRegionError } from '../errors.js';
+import { isAlive, isSystemError } from './system.js';
 
 /**
  * Takes a run folder for this process: writes the file `lock` with its number there. A lock whose process is
@@ -14,7 +15,8 @@ export async function lockRun(folder: string): Promise<() => Promise<void>> {
   const file = join(folder, 'lock');
   for (let isLocked = await tryToLock(file); !isLocked; isLocked = await tryToLock(file)) {
     const owner = await readOwner(file);
-    if (owner !== undefined && isAlive(owner)) {
+    // This process itself has none: numbers are given again.
+    if (owner !== undefined && owner !== process.pid && isAlive(owner)) {
       throw new TrustRegionError(
         'ERR_BUSY',
         `process ${owner} is at work in ${folder}: wait for it; if it is no run of this package, ` +
@@ -31,7 +33,7 @@ async function tryToLock(file: string): Promise<boolean> {
     await writeFile(file, `${process.pid}\n`, { flag: 'wx' });
     return true;
   } catch (error) {
-    if ((error as { readonly code?: unknown }).code !== 'EEXIST') {
+    if (!isSystemError(error, 'EEXIST')) {
       throw error;
     }
     return false;
@@ -48,16 +50,4 @@ async function readOwner(file: string): Promise<number | undefined> {
     await delay(100); // it has been made, but not yet written; or a power cut left it empty
   }
   return undefined;
-}
-
-/** Whether there is such a process, other than this one: numbers are given again. */
-function isAlive(pid: number): boolean {
-  if (!(pid > 0) || pid === process.pid) {
-    return false;
-  }
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as { readonly code?: unknown }).code === 'EPERM'; // it is somebody else's
-  }
 }

@@ -10,6 +10,7 @@ import type { TrainState } from '../train.js';
 import { messageOf } from '../validate.js';
 import type { ValueFunction } from '../value-function.js';
 import { version } from '../version.js';
+import { isSystemError } from './system.js';
 
 /*
  * training.safetensors: what a run needs to go on, all of one moment and so in one file.
@@ -98,8 +99,7 @@ async function readSaved(path: string): Promise<Uint8Array> {
   try {
     return await readCheckpoint(path);
   } catch (error) {
-    const { cause } = error as { readonly cause?: { readonly code?: unknown } };
-    if (cause?.code === 'ENOENT') {
+    if (isSystemError((error as Error).cause, 'ENOENT')) {
       throw refused(
         path,
         'is not there: the run ended before its first update was saved, so that nothing can go on; ' +

@@ -1,6 +1,7 @@
 import { forwardReward, observePlanar } from './locomotion.js';
 import { MujocoEnvironment } from './mujoco-environment.js';
 import type { MujocoEnvironmentOptions } from './mujoco-environment.js';
+import { shakenByTenths } from './mujoco-start.js';
 
 /*
  * Capsules of radius 4.6 cm in the plane y = 0, 14 kg in all, of equal density: a torso of 1 m with a
@@ -115,10 +116,7 @@ export const halfCheetah: MujocoEnvironmentOptions = {
   xml: machine,
   frameSkip: 5,
   maxEpisodeSteps: 1000,
-  resetNoise: (random, { qpos, qvel }) => ({
-    qpos: qpos.map((value) => value + random.uniform(-0.1, 0.1)),
-    qvel: qvel.map((value) => value + 0.1 * random.normal()),
-  }),
+  resetNoise: shakenByTenths,
   observation: (state) => observePlanar(state),
   reward: (state) => forwardReward(state, 0.1),
 };

@@ -1,6 +1,7 @@
 import { clip } from './clip.js';
 import { MujocoEnvironment } from './mujoco-environment.js';
 import type { MujocoEnvironmentOptions } from './mujoco-environment.js';
+import { shakenByTenths } from './mujoco-start.js';
 import type { MujocoState } from './mujoco-state.js';
 
 /*
@@ -59,10 +60,7 @@ export const invertedDoublePendulum: MujocoEnvironmentOptions = {
   xml: machine,
   frameSkip: 5,
   maxEpisodeSteps: 1000,
-  resetNoise: (random, { qpos, qvel }) => ({
-    qpos: qpos.map((position) => position + random.uniform(-0.1, 0.1)),
-    qvel: qvel.map((speed) => speed + 0.1 * random.normal()),
-  }),
+  resetNoise: shakenByTenths,
   observation: ({ qpos, qvel, data }) => {
     const [position = 0, lower = 0, upper = 0] = qpos;
     const [speed = 0, lowerSpeed = 0, upperSpeed = 0] = qvel;

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <limits>
 
-#include "core/aligned_memory.h"
 #include "guarded.h"
 #include "targets.h"
 #include "tracked.h"

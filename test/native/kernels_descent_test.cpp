@@ -7,7 +7,6 @@
 #include <numeric>
 #include <vector>
 
-#include "core/aligned_memory.h"
 #include "core/random.h"
 #include "guarded.h"
 #include "targets.h"

@@ -8,7 +8,6 @@
 #include <limits>
 #include <vector>
 
-#include "core/aligned_memory.h"
 #include "core/random.h"
 #include "exact_distribution.h"
 #include "guarded.h"

@@ -1,4 +1,3 @@
-#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 
 #if defined(__x86_64__) || defined(_M_X64)

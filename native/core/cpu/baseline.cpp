@@ -1,4 +1,3 @@
-#include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 
 #if defined(__aarch64__)
