@@ -86,7 +86,7 @@ export class DualGradientDescent<A extends ActionSpace = ActionSpace> extends Me
    *   `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE` for a bad argument.
    */
   constructor(policy: Policy<A>, options: DualGradientDescentOptions = {}) {
-    super('DualGradientDescent', policy, options, dualGradientDescentOptionNames, () =>
+    super('DualGradientDescent', policy, options, dualGradientDescentOptionNames, (options) =>
       resolveOptions(options),
     );
   }

@@ -79,6 +79,13 @@ const fitOptionNames = ['solver', ...solverOptions.adam, ...solverOptions.gaussN
 const largestInteger = 2 ** 31 - 1;
 
 /**
+ * Adam's; `undefined` of another solver.
+ */
+export function learningRateOf(options: ResolvedFitOptions): number | undefined {
+  return options.solver === 'adam' ? options.learningRate : undefined;
+}
+
+/**
  * Checks how to fit and fills in the defaults.
  *
  * @param nameOf - What messages call an option. Default its own name.

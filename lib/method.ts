@@ -4,11 +4,14 @@ import { checkBatch } from './batch.js';
 import type { Batch } from './batch.js';
 import { TrustRegionError } from './errors.js';
 import type { MethodName, ResolvedOptions } from './method-options.js';
+import type { OptionsOf } from './methods.js';
 import type { NativeMethod, NativeUpdateSummary } from './native.js';
 import { openPolicy } from './policy-geometry.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
 import { summarize } from './update-summary.js';
+import { requireOwnOptions } from './update-options.js';
+import type { UpdateOptions } from './update-options.js';
 import type { UpdateSummary } from './update-summary.js';
 import { rejectUnknownOptions, requireInteger } from './validate.js';
 
@@ -39,6 +42,7 @@ export abstract class Method<
   readonly options: ResolvedOptions[Name];
 
   readonly #native: NativeMethod;
+  readonly #resolve: (options: OptionsOf[Name]) => ResolvedOptions[Name];
 
   /**
    * @param resolve - Checks `options`, whose names are `optionNames`, and fills in the defaults.
@@ -48,15 +52,16 @@ export abstract class Method<
   protected constructor(
     name: Name,
     policy: Policy<A>,
-    options: object,
+    options: OptionsOf[Name],
     optionNames: readonly string[],
-    resolve: () => ResolvedOptions[Name],
+    resolve: (options: OptionsOf[Name]) => ResolvedOptions[Name],
   ) {
     openPolicy(policy);
     rejectUnknownOptions(options, optionNames, `${name} options`);
     this.name = name;
     this.policy = policy;
-    this.options = resolve();
+    this.options = resolve(options);
+    this.#resolve = resolve;
     Object.freeze(this.options);
     const { Method: Native } = addon();
     this.#native = callNative(() => new Native(name, this.options));
@@ -68,14 +73,25 @@ export abstract class Method<
    * the promise settles. The class says what a step costs.
    *
    * @param batch - Rows collected with the policy as it is.
+   * @param options - What counts for this update alone, in place of the method's own options.
    * @returns What the step did. A step that is not accepted is no error.
    * @throws TrustRegionError (the promise rejects) `ERR_BUSY` while another update of the policy
    *   runs; `ERR_STALE_BATCH` if `batch.policyVersion` is there and not the policy's version;
    *   `ERR_CLOSED`; `ERR_INVALID_ARGUMENT`, `ERR_SHAPE_MISMATCH`, `ERR_NOT_FINITE` or
-   *   `ERR_OUT_OF_RANGE` for a bad batch, naming the array and index. The policy and the method then
-   *   stay as they were.
+   *   `ERR_OUT_OF_RANGE` for a bad batch, naming the array and index, or for a bad option;
+   *   `ERR_UNKNOWN_OPTION`. The policy and the method then stay as they were.
+   * @example
+   * ```ts
+   * const policy = new Policy({ observationSize: 1, actions: { kind: 'continuous', size: 1 } });
+   * const trpo = new TRPO(policy, { maxKl: 0.01 });
+   * const observations = Float32Array.from({ length: 100 }, (_, row) => row / 50 - 1);
+   * const actions = policy.act(observations);
+   * const advantages = actions.map((action) => -action);
+   * const summary = await trpo.update({ observations, actions, advantages }, { maxKl: 0.001 });
+   * console.assert(summary.accepted && summary.meanKl <= 0.001 && trpo.options.maxKl === 0.01);
+   * ```
    */
-  async update(batch: Batch): Promise<UpdateSummary> {
+  async update(batch: Batch, options: UpdateOptions = {}): Promise<UpdateSummary> {
     const native = openPolicy(this.policy);
     if (native.busy) {
       throw new TrustRegionError(
@@ -84,15 +100,29 @@ export abstract class Method<
       );
     }
     const { observationSize, actionLength } = this.policy;
+    const resolved = this.#optionsWith(options);
     const checked = checkBatch(batch, observationSize, actionLength);
     requireFresh(batch, native.version);
     let summary: NativeUpdateSummary;
     try {
-      summary = await native.update(checked, this.#native);
+      summary = await native.update(
+        checked,
+        this.#native,
+        resolved === this.options ? undefined : resolved,
+      );
     } catch (error) {
       throw fromNative(error);
     }
-    return summarize(summary, this.name, this.options);
+    return summarize(summary, this.name, resolved);
+  }
+
+  /** The options of an update that is given some of its own. */
+  #optionsWith(options: UpdateOptions): ResolvedOptions[Name] {
+    requireOwnOptions(options, this.options, this.name, 'update options');
+    const given = Object.entries(options).filter(([, value]) => value !== undefined);
+    return given.length === 0
+      ? this.options
+      : this.#resolve({ ...this.options, ...Object.fromEntries(given) } as OptionsOf[Name]);
   }
 
   /**

@@ -232,9 +232,14 @@ export interface NativePolicy {
 
   /**
    * One step of `method`, on a thread of its own. The batch is copied before the call returns; arrays in shared memory
-   * are read in place instead and must not change until it settles.
+   * are read in place instead and must not change until it settles. `options`, of this update alone, replace
+   * the method's.
    */
-  update(batch: NativeBatch, method: NativeMethod): Promise<NativeUpdateSummary>;
+  update<Name extends MethodName>(
+    batch: NativeBatch,
+    method: NativeMethod,
+    options?: ResolvedOptions[Name],
+  ): Promise<NativeUpdateSummary>;
   /** What updates of this policy left to the method, preconditioners apart. */
   getMethodState(method: NativeMethod): Float64Array;
   setMethodState(method: NativeMethod, state: Float64Array): void;

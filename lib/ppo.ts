@@ -121,7 +121,7 @@ export class PPO<A extends ActionSpace = ActionSpace> extends Method<A, 'PPO'> {
    *   `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE` for a bad argument.
    */
   constructor(policy: Policy<A>, options: PpoOptions = {}) {
-    super('PPO', policy, options, ppoOptionNames, () => resolveOptions(options));
+    super('PPO', policy, options, ppoOptionNames, (options) => resolveOptions(options));
   }
 }
 

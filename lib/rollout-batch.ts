@@ -21,11 +21,13 @@ export interface Rollout {
  * are the storage's own memory, not copies.
  *
  * @param critic - `null`: all values are 0.
+ * @param rewards - Of all rows, in place of the storage's.
  */
 export function makeBatch(
   { storage, steps, policyVersion }: Rollout,
   critic: ValueFunction | null,
   estimator: ResolvedEstimator,
+  rewards: FloatArray = storage.rewards.subarray(0, steps * storage.environments),
 ): Required<Batch> {
   const { environments, observationSize, actionLength } = storage;
   const rows = steps * environments;
@@ -35,7 +37,7 @@ export function makeBatch(
   const allValues = critic?.predict(withNext) ?? new Float64Array(rows + environments);
   const values = allValues.subarray(0, rows);
   const { advantages, returns } = computeAdvantages({
-    rewards: storage.rewards.subarray(0, rows),
+    rewards,
     values,
     terminated,
     truncated,

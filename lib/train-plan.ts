@@ -3,13 +3,15 @@ import type { EstimatorOptions, ResolvedEstimator } from './advantage-estimator.
 import { EnvironmentGroup } from './environment-group.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
-import { resolveFitOptions } from './fit-options.js';
+import { learningRateOf, resolveFitOptions } from './fit-options.js';
 import type { FitOptions, ResolvedFitOptions } from './fit-options.js';
 import { Method } from './method.js';
 import { methodNames } from './methods.js';
 import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
+import { checkSchedule } from './schedule.js';
+import type { Schedule } from './schedule.js';
 import { requireRolloutSize } from './rollout-storage.js';
 import type { ActionSpace } from './spaces.js';
 import { requireEnvironment, requireMatch } from './supervised-environment.js';
@@ -23,6 +25,7 @@ import {
   requireFunction,
   requireInteger,
 } from './validate.js';
+import { defaultMaxKl } from './trpo.js';
 import { ValueFunction } from './value-function.js';
 import { openVector, VectorEnvironment } from './vector-environment.js';
 import type { OpenVector } from './vector-environment.js';
@@ -70,6 +73,18 @@ export interface TrainOptions<Actions extends ActionSpace = ActionSpace> extends
    */
   readonly normalizeObservations?: boolean;
   /**
+   * Whether rewards are divided by the running standard deviation of the discounted return before
+   * advantages and returns are estimated. Reported returns stay true. Default `false`: advantages are
+   * normalised, and so are the critic's targets, so that the unit of rewards matters little.
+   */
+  readonly scaleRewards?: boolean;
+  /**
+   * Numbers that change during the run: each goes from what the method, or `valueFit`, has to the value
+   * given here, linearly in the environment steps taken before the rollout at hand. The end itself is not
+   * reached, so that 0 is allowed: `{ maxKl: 0 }` shrinks the trust region to nothing. Default: none.
+   */
+  readonly schedule?: Schedule;
+  /**
    * How to fit the critic, see `ValueFunction.fit`: by Adam, or by damped Gauss-Newton.
    */
   readonly valueFit?: FitOptions;
@@ -106,6 +121,8 @@ const optionNames: readonly (keyof TrainOptions)[] = [
   'stepsPerUpdate',
   ...estimatorOptionNames,
   'normalizeObservations',
+  'scaleRewards',
+  'schedule',
   'valueFit',
   'seed',
   'from',
@@ -135,6 +152,8 @@ export interface TrainPlan {
   readonly stepsPerUpdate: number;
   readonly estimator: ResolvedEstimator;
   readonly normalizeObservations: boolean;
+  readonly scaleRewards: boolean;
+  readonly schedule: Schedule;
   readonly valueFit: ResolvedFitOptions;
   readonly seed: number;
   readonly from: TrainState | undefined;
@@ -163,6 +182,7 @@ export function planTraining<Actions extends ActionSpace>(
       `stepsPerUpdate must be a multiple of the ${count} environments, got ${stepsPerUpdate}`,
     );
   }
+  const valueFit = resolveFitOptions(options.valueFit ?? {});
   const plan: TrainPlan = {
     environments,
     totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / count) * count,
@@ -172,7 +192,9 @@ export function planTraining<Actions extends ActionSpace>(
       options.normalizeObservations ?? true,
       'normalizeObservations',
     ),
-    valueFit: resolveFitOptions(options.valueFit ?? {}),
+    scaleRewards: requireBoolean(options.scaleRewards ?? false, 'scaleRewards'),
+    schedule: planSchedule(options, valueFit),
+    valueFit,
     seed: requireSeed(options.seed ?? 0),
     from: options.from === undefined ? undefined : checkTrainState(options.from, count),
   };
@@ -184,6 +206,14 @@ export function planTraining<Actions extends ActionSpace>(
     actionLength,
   });
   return plan;
+}
+
+function planSchedule<Actions extends ActionSpace>(
+  { schedule = {}, method, valueFunction }: TrainOptions<Actions>,
+  fit: ResolvedFitOptions,
+): Schedule {
+  const own = { name: method?.name ?? 'TRPO', options: method?.options ?? { maxKl: defaultMaxKl } };
+  return checkSchedule(schedule, own, valueFunction === null ? undefined : learningRateOf(fit));
 }
 
 function checkObjects<Actions extends ActionSpace>({

@@ -1,5 +1,7 @@
 import type { EpisodeRecord } from './episode-statistics.js';
 import { TrustRegionError } from './errors.js';
+import { checkRewardRecord } from './reward-scale.js';
+import type { RewardRecord } from './reward-scale.js';
 import type { TrainTiming } from './train-timing.js';
 import { rejectUnknownOptions, requireFinite, requireInteger, requireNumber } from './validate.js';
 
@@ -36,6 +38,10 @@ export interface TrainState extends EpisodeRecord {
    */
   readonly lengths: readonly number[];
   /**
+   * What the option `scaleRewards` goes on from; absent without it.
+   */
+  readonly rewards?: RewardRecord;
+  /**
    * Where the time went.
    */
   readonly timing: TrainTiming;
@@ -51,7 +57,7 @@ const times = ['physics', 'inference', 'update', 'critic', 'rest'] as const;
  *   `ERR_OUT_OF_RANGE` or `ERR_SHAPE_MISMATCH`.
  */
 export function checkTrainState(state: TrainState, environments: number): TrainState {
-  const others = ['worstMeanKl', 'returns', 'lengths', 'timing'];
+  const others = ['worstMeanKl', 'returns', 'lengths', 'rewards', 'timing'];
   rejectUnknownOptions(state, [...counts, ...others], 'from');
   for (const name of counts) {
     requireInteger(state[name], `from.${name}`, { min: 0 });
@@ -71,6 +77,9 @@ export function checkTrainState(state: TrainState, environments: number): TrainS
       `from.lengths must have the length ${state.returns.length} of from.returns, got ` +
         state.lengths.length,
     );
+  }
+  if (state.rewards !== undefined) {
+    checkRewardRecord(state.rewards, 'from.rewards');
   }
   rejectUnknownOptions(state.timing, times, 'from.timing');
   for (const name of times) {

@@ -4,10 +4,14 @@ import { Collector } from './collector.js';
 import { EpisodeStatistics } from './episode-statistics.js';
 import type { Method } from './method.js';
 import type { Policy } from './policy.js';
+import { learningRateOf } from './fit-options.js';
 import { makeBatch } from './rollout-batch.js';
 import type { Rollout } from './rollout-batch.js';
 import { continuedSeed, deriveSeeds } from './seeds.js';
 import type { ActionSpace } from './spaces.js';
+import { RewardScale } from './reward-scale.js';
+import { scheduledAt } from './schedule.js';
+import type { Schedule } from './schedule.js';
 import { longestRollout, planTraining, rolloutSteps } from './train-plan.js';
 import type { TrainOptions, TrainPlan } from './train-plan.js';
 import type { TrainState } from './train-state.js';
@@ -171,6 +175,7 @@ class Training<Actions extends ActionSpace> {
   readonly #critic: ValueFunction | null;
   readonly #method: Method;
   readonly #statistics: EpisodeStatistics;
+  readonly #rewardScale: RewardScale | null;
   readonly #times: TimeSheet;
   #unreported: Unreported | null = null;
   #updates: number;
@@ -184,6 +189,9 @@ class Training<Actions extends ActionSpace> {
     this.#method = options.method ?? new TRPO(options.policy);
     this.#times = new TimeSheet(plan.from?.timing);
     this.#statistics = new EpisodeStatistics(plan.environments.count, undefined, plan.from);
+    this.#rewardScale = plan.scaleRewards
+      ? new RewardScale(plan.estimator.gamma, plan.environments.count, plan.from?.rewards)
+      : null;
     this.#updates = plan.from?.updates ?? 0;
     this.#acceptedUpdates = plan.from?.acceptedUpdates ?? 0;
     this.#worstMeanKl = plan.from?.worstMeanKl ?? 0;
@@ -254,8 +262,9 @@ class Training<Actions extends ActionSpace> {
   /** Updates the policy, and starts to fit the critic. */
   async #improve(rollout: Rollout): Promise<void> {
     const { policy } = this.#options;
+    const { valueLearningRate, ...stepSizes } = this.#scheduled(rollout);
     const batch = this.#finish(rollout);
-    const summary = await this.#times.book('update', () => this.#method.update(batch));
+    const summary = await this.#times.book('update', () => this.#method.update(batch, stepSizes));
     if (this.#plan.normalizeObservations) {
       policy.updateNormalizer(batch.observations);
     }
@@ -270,8 +279,10 @@ class Training<Actions extends ActionSpace> {
       updates: this.#updates,
       acceptedUpdates: this.#acceptedUpdates,
       worstMeanKl: this.#worstMeanKl,
+      ...(this.#rewardScale === null ? {} : { rewards: this.#rewardScale.known }),
     };
-    const fit = this.#critic?.fit(batch, this.#plan.valueFit) ?? null;
+    const learningRate = valueLearningRate === undefined ? {} : { learningRate: valueLearningRate };
+    const fit = this.#critic?.fit(batch, { ...this.#plan.valueFit, ...learningRate }) ?? null;
     fit?.catch(() => undefined); // reported by #report(), which may come long after it
     this.#unreported = {
       progress: {
@@ -288,9 +299,22 @@ class Training<Actions extends ActionSpace> {
     };
   }
 
+  /** The numbers that change during the run, as they are for a rollout just collected. */
+  #scheduled({ steps }: Rollout): Schedule {
+    const { schedule, valueFit, totalSteps, environments } = this.#plan;
+    const before = this.#statistics.steps - steps * environments.count;
+    const start = { ...this.#method.options, valueLearningRate: learningRateOf(valueFit) };
+    return scheduledAt(schedule, start, before / totalSteps);
+  }
+
   #finish(rollout: Rollout): Required<Batch> {
     const start = performance.now();
-    const batch = makeBatch(rollout, this.#critic, this.#plan.estimator);
+    const batch = makeBatch(
+      rollout,
+      this.#critic,
+      this.#plan.estimator,
+      this.#rewardScale?.apply(rollout),
+    );
     this.#times.critic += performance.now() - start;
     return batch;
   }

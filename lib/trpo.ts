@@ -59,6 +59,11 @@ export const trpoOptionNames: readonly (keyof TrpoOptions)[] = [
 ];
 
 /**
+ * Default of the trust region.
+ */
+export const defaultMaxKl = 0.01;
+
+/**
  * Default that a measurement decided; bench/RESULTS.md has the figures.
  */
 export const defaultLineSearch = 'boundary';
@@ -101,14 +106,14 @@ export class TRPO<A extends ActionSpace = ActionSpace> extends Method<A, 'TRPO'>
    *   `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE` for a bad argument.
    */
   constructor(policy: Policy<A>, options: TrpoOptions = {}) {
-    super('TRPO', policy, options, trpoOptionNames, () =>
+    super('TRPO', policy, options, trpoOptionNames, (options) =>
       resolveOptions(options, policy.parameterCount),
     );
   }
 }
 
 function resolveOptions(options: TrpoOptions, parameterCount: number): ResolvedTrpoOptions {
-  const { maxKl = 0.01, stepLength = 'fisher', lineSearch = defaultLineSearch } = options;
+  const { maxKl = defaultMaxKl, stepLength = 'fisher', lineSearch = defaultLineSearch } = options;
   const kind = requireOneOf(lineSearch, 'lineSearch', ['backtracking', 'boundary']);
   return {
     maxKl: requireNumber(maxKl, 'maxKl', { exclusiveMin: 0 }),

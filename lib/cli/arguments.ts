@@ -102,6 +102,26 @@ export function integers(help: string): Option<number[]> {
   };
 }
 
+/** Numbers by name, `NAME:X,NAME:X`; `none` for no number. */
+export function numbersByName(help: string): Option<Readonly<Record<string, number>>> {
+  return {
+    placeholder: 'NAME:X,...',
+    help,
+    parse: (text, name) =>
+      text === 'none'
+        ? {}
+        : Object.fromEntries(
+            text.split(',').map((part) => {
+              const [, key, value] = /^\s*([A-Za-z]+):(.*)$/s.exec(part) ?? [];
+              if (key === undefined || value === undefined) {
+                throw new UsageError(`${name} must be NAME:X,NAME:X,... or none, got '${text}'`);
+              }
+              return [key, requireNumber(toNumber(value), `${key} of ${name}`)];
+            }),
+          ),
+  };
+}
+
 /** Any text that is not empty. */
 export function text(help: string, placeholder: string): Option<string> {
   return { placeholder, help, parse: requireString };

@@ -9,6 +9,7 @@ import { methodNames } from '../methods.js';
 import type { Activation } from '../policy-options.js';
 import type { Policy } from '../policy.js';
 import type { ActionSpace } from '../spaces.js';
+import type { Schedule } from '../schedule.js';
 import { describe, messageOf, requireInteger, requireOneOf, requireString } from '../validate.js';
 import { version } from '../version.js';
 import { isSystemError } from './system.js';
@@ -26,6 +27,8 @@ export interface RunConfig {
     readonly steps: number;
     readonly stepsPerUpdate: number;
     readonly normalizeObservations: boolean;
+    readonly scaleRewards?: boolean;
+    readonly schedule?: Schedule;
   } & ResolvedEstimator;
   readonly sampling: {
     readonly environments: number;

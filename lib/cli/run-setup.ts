@@ -7,6 +7,7 @@ import type { Method } from '../method.js';
 import { makeMethod } from '../methods.js';
 import type { OptionsOf } from '../methods.js';
 import { Policy } from '../policy.js';
+import type { Schedule } from '../schedule.js';
 import { deriveSeeds } from '../seeds.js';
 import type { TrainState } from '../train.js';
 import { TrustRegionError } from '../errors.js';
@@ -122,6 +123,8 @@ function makeRun(
       stepsPerUpdate: stepsPerUpdateOf(values, preset, environments.environments),
       ...resolveEstimator(pick(values, ['estimator', 'gamma', 'lambda', 'horizon']), preset),
       normalizeObservations: values.normalizeObservations ?? true,
+      scaleRewards: values.scaleRewards ?? false,
+      schedule: scheduleOf(values, preset, method),
     },
     sampling: {
       environments: environments.environments,
@@ -148,6 +151,18 @@ function makeRun(
     ...surroundingsOf(policy),
   };
   return { config, environments, policy, critic, method };
+}
+
+/** Of a task's schedule what the method has at all: its step may have been given the other way. */
+function scheduleOf(
+  { schedule }: OptionValues<typeof trainOptions>,
+  preset: RunPreset,
+  { options }: Method,
+): Schedule {
+  return (
+    schedule ??
+    Object.fromEntries(Object.entries(preset.schedule).filter(([name]) => name in options))
+  );
 }
 
 /** What a task has a setting of is rounded up to a multiple of the environments; an option is not. */

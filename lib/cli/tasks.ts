@@ -2,6 +2,7 @@ import type { EnvironmentName } from '../environments/registry.js';
 import type { FitSolver } from '../fit-options.js';
 import type { MethodName } from '../method-options.js';
 import type { OptionsOf } from '../methods.js';
+import type { Schedule } from '../schedule.js';
 
 /**
  * Settings of a run that have a good value for each task and method. Everything else keeps the
@@ -18,6 +19,8 @@ export interface RunPreset {
   readonly hidden: readonly number[];
   /** Of continuous actions. */
   readonly initialLogStd: number;
+  /** Where numbers go by the end of the run. */
+  readonly schedule: Schedule;
   readonly valueSolver: FitSolver;
   /** This one and the next two: of adam. */
   readonly valueEpochs: number;
@@ -52,6 +55,7 @@ const common: RunPreset = {
   lambda: 0.97,
   hidden: [64, 64],
   initialLogStd: 0,
+  schedule: {},
   valueSolver: 'adam',
   valueEpochs: 10,
   valueMinibatchSize: 128,

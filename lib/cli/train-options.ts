@@ -3,12 +3,14 @@ import { environmentNames } from '../environments/registry.js';
 import { fitSolvers } from '../fit-options.js';
 import type { MethodName } from '../method-options.js';
 import { methodNames } from '../methods.js';
+import { updateOptionNames } from '../update-options.js';
 import {
   flag,
   integer,
   integers,
   kebabCase,
   number,
+  numbersByName,
   onByDefault,
   oneOf,
   optionsHelp,
@@ -24,6 +26,9 @@ const runOptions = {
   steps: integer('environment steps of the whole run (by task)', { min: 1 }),
   seed: integer('everything random follows from it (0)', { min: 0, max: Number.MAX_SAFE_INTEGER }),
   method: oneOf(`how to update (${defaultMethod})`, methodNames, 'NAME'),
+  schedule: numbersByName(
+    `where ${updateOptionNames.join(', ')}, valueLearningRate go by the end of the run (by task)`,
+  ),
   out: text(
     'folder to write, new or empty (runs/<task>-<method>-seed<seed>, numbered if taken)',
     'DIR',
@@ -47,6 +52,7 @@ const rolloutOptions = {
   lambda: number('of estimator gae (by task)', { min: 0, max: 1 }),
   horizon: integer('rewards that estimator nStep sums', { min: 1 }),
   normalizeObservations: onByDefault('leave observations as the environment gives them'),
+  scaleRewards: flag('divide rewards by the running deviation of the discounted return'),
 };
 
 const networkOptions = {

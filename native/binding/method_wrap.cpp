@@ -22,6 +22,12 @@ size_t stateBytes(const MethodState& state, const PolicyModel& model) {
   return numbers * sizeof(double);
 }
 
+void readOptions(const std::string& kind, const Options& options, UpdateRequest& request) {
+  request.options = readMethodOptions(kind, options);
+  request.normalizeAdvantages = options.boolean("normalizeAdvantages");
+  request.diagnostics = options.isOn("diagnostics");
+}
+
 }  // namespace
 
 Napi::Function MethodWrap::define(Napi::Env env) {
@@ -31,10 +37,8 @@ Napi::Function MethodWrap::define(Napi::Env env) {
 MethodWrap::MethodWrap(const Napi::CallbackInfo& info) : ClassWrap(info) {
   // On failure the exception is pending, so JavaScript never sees this half-made object.
   guarded(info.Env(), [&] {
-    const Options options(info.Env(), info[1], "options");
-    options_ = readMethodOptions(readText(info.Env(), info[0], "kind"), options);
-    normalizeAdvantages_ = options.boolean("normalizeAdvantages");
-    diagnostics_ = options.isOn("diagnostics");
+    kind_ = readText(info.Env(), info[0], "kind");
+    readOptions(kind_, Options(info.Env(), info[1], "options"), next_);
     return nullptr;
   });
 }
@@ -48,18 +52,20 @@ UpdateRequest MethodWrap::makeRequest(const Policy& policy) const {
     throw Error(ErrorCode::invalidArgument,
                 "method must be one that has not updated another policy");
   }
-  UpdateRequest request;
-  request.normalizeAdvantages = normalizeAdvantages_;
-  request.diagnostics = diagnostics_;
-  request.options = options_;
-  request.state = state_;
+  return next_;
+}
+
+UpdateRequest MethodWrap::makeRequest(const Policy& policy, Napi::Env env,
+                                      const Napi::Value& options) const {
+  UpdateRequest request = makeRequest(policy);
+  if (!options.IsUndefined()) readOptions(kind_, Options(env, options, "options"), request);
   return request;
 }
 
 void MethodWrap::publish(napi_env env, const std::shared_ptr<const Policy>& policy,
                          MethodState state) {
   memory_.report(env, stateBytes(state, policy->model()));
-  state_ = std::move(state);
+  next_.state = std::move(state);
   policy_ = policy;
   hasState_ = true;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "binding/arguments.h"
 #include "binding/class_wrap.h"
@@ -22,6 +23,8 @@ class MethodWrap : public ClassWrap<MethodWrap> {
   // ErrorCode::busy while another update works with the state, and ErrorCode::invalidArgument if
   // the state was left by an update of another policy, whose vectors may be of another length.
   UpdateRequest makeRequest(const Policy& policy) const;
+  // The same with other options, for this update alone; `undefined`: the method's own.
+  UpdateRequest makeRequest(const Policy& policy, Napi::Env env, const Napi::Value& options) const;
   void setBusy(bool busy) { busy_ = busy; }
   // Keeps what an update of `policy` left.
   void publish(napi_env env, const std::shared_ptr<const Policy>& policy, MethodState state);
@@ -29,10 +32,8 @@ class MethodWrap : public ClassWrap<MethodWrap> {
  private:
   Napi::Value busy(const Napi::CallbackInfo& info);
 
-  MethodOptions options_;
-  bool normalizeAdvantages_ = true;
-  bool diagnostics_ = false;
-  MethodState state_;
+  std::string kind_;
+  UpdateRequest next_;  // the options, and the state that the last update left
   std::weak_ptr<const Policy> policy_;  // that the state belongs to
   bool hasState_ = false;
   bool busy_ = false;

@@ -341,7 +341,7 @@ Napi::Value PolicyWrap::update(const Napi::CallbackInfo& info) {
   const BatchArrays arrays(info.Env(), info[0]);
   MethodWrap& method = MethodWrap::unwrapArgument(info.Env(), info[1], "method");
   const Policy& policy = idle();
-  UpdateRequest request = method.makeRequest(policy);
+  UpdateRequest request = method.makeRequest(policy, info.Env(), info[2]);
   request.rollout = viewOf(info.Env(), arrays);
   request.rollout.rows = rowsOf(request.rollout.observations);
   requireActions(policy, request.rollout.actions, request.rollout.rows);
