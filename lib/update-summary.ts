@@ -100,6 +100,11 @@ export interface UpdateSummary {
    */
   readonly meanKl: number;
   /**
+   * What `meanKl` had to stay within: the option `maxKl`, as it was for this update; `null` without a
+   * bound.
+   */
+  readonly klBound: number | null;
+  /**
    * Largest KL divergence of a row (which no option bounds); 0 unless accepted.
    */
   readonly maxKl: number;
@@ -207,6 +212,7 @@ export function summarize<Name extends MethodName>(
     reason: status as UpdateReason,
     message: messageOf(native, method, options),
     ...numbers,
+    klBound: klBoundOf(options),
     stepScale: isDual || isPpo ? null : stepScale,
     gradientSteps: isDual || isPpo ? native.gradientSteps : null,
     epochs: isPpo ? native.epochs : null,
@@ -216,6 +222,13 @@ export function summarize<Name extends MethodName>(
     naturalDirection: naturalDirection && toNaturalDirection(naturalDirection),
     diagnostics: diagnose(native, options.diagnostics),
   };
+}
+
+/**
+ * The bound on the mean KL divergence of an update; `null` for none.
+ */
+export function klBoundOf(options: ResolvedOptions[MethodName]): number | null {
+  return 'maxKl' in options && options.maxKl < Infinity ? options.maxKl : null;
 }
 
 /**

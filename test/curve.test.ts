@@ -12,6 +12,7 @@ const points: CurvePoint[] = Array.from({ length: 20 }, (_, index) => ({
   steps: (index + 1) * 1000,
   meanReturn: index === 0 ? NaN : 25 * index,
   meanKl: index % 5 === 4 ? 0 : 0.009,
+  klBound: 0.01,
   accepted: index % 5 !== 4,
 }));
 
@@ -43,7 +44,7 @@ describe('ticks', () => {
 
 describe('renderCurve', () => {
   test('draws returns and divergences with their bound, for light and dark', () => {
-    const svg = renderCurve({ title: 'CartPole-v1, TRPO, seed 0', points, maxKl: 0.01 });
+    const svg = renderCurve({ title: 'CartPole-v1, TRPO, seed 0', points });
     expectSound(svg);
     expect(svg).toContain('>CartPole-v1, TRPO, seed 0</text>');
     expect(svg).toContain('prefers-color-scheme: dark');
@@ -57,11 +58,25 @@ describe('renderCurve', () => {
     expect(svg).toContain('>20k</text>');
   });
 
+  test('draws a bound that moves', () => {
+    const moving = points.map((point, index) => ({ ...point, klBound: 0.02 - index / 1000 }));
+    const svg = renderCurve({ title: 'to 0', points: moving });
+    expectSound(svg);
+    const [, drawn = ''] = /<polyline class="bound" points="([^"]*)"/.exec(svg) ?? [];
+    const heights = drawn.split(' ').map((place) => Number(place.split(',')[1]));
+    expect(heights).toHaveLength(20);
+    expect(heights.every((height, index) => index === 0 || height > (heights[index - 1] ?? 0))).toBe(
+      true,
+    );
+    expect(svg).toContain('>bound 0.02</text>');
+  });
+
   test('draws no bound for a method without one', () => {
-    const svg = renderCurve({ title: 'free', points, maxKl: null });
+    const free = points.map((point) => ({ ...point, klBound: null }));
+    const svg = renderCurve({ title: 'free', points: free });
     expectSound(svg);
     expect(svg).not.toContain('>bound ');
-    expectSound(renderCurve({ title: 'nothing yet', points: [], maxKl: null }));
+    expectSound(renderCurve({ title: 'nothing yet', points: [] }));
   });
 
   test.each<[string, CurvePoint[]]>([
@@ -71,7 +86,7 @@ describe('renderCurve', () => {
     ['equal returns', points.map((point) => ({ ...point, meanReturn: 0 }))],
     ['only rejected updates', points.map((point) => ({ ...point, accepted: false, meanKl: 0 }))],
   ])('copes with %s', (_, few) => {
-    const svg = renderCurve({ title: 'a < b & "c"', points: few, maxKl: 1e-4 });
+    const svg = renderCurve({ title: 'a < b & "c"', points: few });
     expectSound(svg);
     expect(svg).toContain('a &lt; b &amp; &quot;c&quot;');
   });
@@ -84,23 +99,24 @@ describe('ProgressBar', () => {
     totalSteps: 102_400,
     meanReturn: 213.44,
     wallSeconds: 2,
-    summary: { accepted: true, meanKl: 0.00871, reason: 'accepted' },
+    summary: { accepted: true, meanKl: 0.00871, klBound: 0.01, reason: 'accepted' },
   } as TrainProgress;
 
   test('says where a run stands', () => {
     const numbers = '51,200/102,400 steps  return 213.4  KL 0.0087/0.01  5 updates/s';
-    expect(progressLine(progress, 0.01, 77)).toBe(`[#####-----]  ${numbers}`);
-    expect(progressLine(progress, 0.01, 200)).toBe(
+    expect(progressLine(progress, 77)).toBe(`[#####-----]  ${numbers}`);
+    expect(progressLine(progress, 200)).toBe(
       `[${'#'.repeat(15)}${'-'.repeat(15)}]  ${numbers}`,
     );
-    expect(progressLine(progress, null, 77)).toContain('  KL 0.0087  5 updates/s');
-    expect(progressLine(progress, 0.01, 30)).toBe('[###--]  51,200/102,400 steps ');
+    const free = { ...progress, summary: { ...progress.summary, klBound: null } };
+    expect(progressLine(free, 77)).toContain('  KL 0.0087  5 updates/s');
+    expect(progressLine(progress, 30)).toBe('[###--]  51,200/102,400 steps ');
     const rejected = {
       ...progress,
       meanReturn: NaN,
       summary: { ...progress.summary, accepted: false, reason: 'klExceeded' },
     };
-    expect(progressLine(rejected as TrainProgress, 0.01, 200)).toMatch(
+    expect(progressLine(rejected as TrainProgress, 200)).toMatch(
       /return - {2}KL rejected \(klExceeded\)\/0.01/,
     );
   });
@@ -108,13 +124,13 @@ describe('ProgressBar', () => {
   test('is drawn on a terminal only, and not too often', () => {
     const written: string[] = [];
     const write = (text: string): unknown => written.push(text);
-    const bar = new ProgressBar({ isTTY: true, columns: 40, write }, 0.01);
+    const bar = new ProgressBar({ isTTY: true, columns: 40, write });
     bar.update(progress);
     bar.update(progress);
     bar.end();
     bar.end();
     expect(written).toEqual([expect.stringMatching(/^\r.{3,4}\[#/), '\n']);
-    const silent = new ProgressBar({ write }, 0.01);
+    const silent = new ProgressBar({ write });
     silent.update(progress);
     silent.end();
     expect(written).toHaveLength(2);

@@ -5,6 +5,7 @@ import {
   dot,
   horizontal,
   largest,
+  movingBound,
   note,
   padded,
   polyline,
@@ -20,6 +21,8 @@ export interface CurvePoint {
   readonly meanReturn: number;
   /** Exact mean KL divergence of the update, if it was accepted. */
   readonly meanKl: number;
+  /** What that had to stay within; `null` without a bound. */
+  readonly klBound: number | null;
   readonly accepted: boolean;
 }
 
@@ -27,8 +30,6 @@ export interface CurvePoint {
 export interface Curve {
   readonly title: string;
   readonly points: readonly CurvePoint[];
-  /** The bound on the mean KL divergence; `null` for none. */
-  readonly maxKl: number | null;
 }
 
 const width = 800;
@@ -40,7 +41,7 @@ const style = `
   .return { fill: none; stroke: #0969da; stroke-width: 2 }
   .kl { fill: none; stroke: #1a7f37; stroke-width: 1.5 }
   .dot-return { fill: #0969da } .dot-kl { fill: #1a7f37 }
-  .bound { stroke: #cf222e; stroke-dasharray: 6 4 } .bound-text { fill: #cf222e }
+  .bound { fill: none; stroke: #cf222e; stroke-dasharray: 6 4 } .bound-text { fill: #cf222e }
   .rejected { fill: none; stroke: #cf222e }
   @media (prefers-color-scheme: dark) {
     .return { stroke: #58a6ff } .dot-return { fill: #58a6ff }
@@ -54,15 +55,18 @@ const style = `
  *
  * @returns A stand-alone SVG document.
  */
-export function renderCurve({ title, points, maxKl }: Curve): string {
+export function renderCurve({ title, points }: Curve): string {
   const finite = points.filter(({ meanReturn }) => Number.isFinite(meanReturn));
   const accepted = points.filter((point) => point.accepted);
   const divergences = points.map(({ meanKl }) => meanKl);
+  const bounds = points.flatMap(({ steps: at, klBound }): Place[] =>
+    klBound === null ? [] : [[at, klBound]],
+  );
   const steps = points.map((point) => point.steps);
   const x = { low: 0, high: largest(steps, 1) };
   const y = padded(finite.map(({ meanReturn }) => meanReturn));
   const returnPanel = { left, right, top: 52, bottom: 330, x, y };
-  const highestKl = 1.2 * largest(divergences, maxKl ?? 0) || 1;
+  const highestKl = 1.2 * largest([...divergences, ...bounds.map(([, value]) => value)], 0) || 1;
   const klPanel = { left, right, top: 376, bottom: 462, x, y: { low: 0, high: highestKl } };
   return renderPicture({
     width,
@@ -80,7 +84,7 @@ export function renderCurve({ title, points, maxKl }: Curve): string {
       ),
       finite.length === 0 ? note(returnPanel, 'no episode has ended yet') : '',
       axes(klPanel, 3, 'mean KL'),
-      maxKl === null ? '' : bound(klPanel, maxKl),
+      boundLine(klPanel, bounds),
       line(
         klPanel,
         'kl',
@@ -95,6 +99,17 @@ export function renderCurve({ title, points, maxKl }: Curve): string {
       `<text x="${(left + right) / 2}" y="${height - 12}" text-anchor="middle">environment steps</text>`,
     ],
   });
+}
+
+/** A bound that is the same throughout is drawn across; one that moves, from update to update. */
+function boundLine(panel: Panel, bounds: readonly Place[]): string {
+  const [first, ...others] = bounds;
+  if (first === undefined) {
+    return '';
+  }
+  return others.every(([, value]) => value === first[1])
+    ? bound(panel, first[1])
+    : movingBound(panel, [first, ...others]);
 }
 
 /** A line through the points, the last one marked with its value. */

@@ -100,8 +100,22 @@ export function bound(panel: Panel, value: number): string {
   const at = coordinate(y);
   return (
     `<line class="bound" x1="${left}" x2="${right}" y1="${at}" y2="${at}"/>` +
-    `<text class="bound-text" x="${right}" y="${coordinate(y - 5)}" text-anchor="end">bound ${value}</text>`
+    boundText(right, y, 'end', value)
   );
+}
+
+/** A dashed line along heights that differ, its name above the first. */
+export function movingBound(panel: Panel, places: readonly [Place, ...Place[]]): string {
+  const [[x, value]] = places;
+  return (
+    polyline(panel, 'bound', places) +
+    boundText(horizontal(panel, x), vertical(panel, value), 'start', value)
+  );
+}
+
+function boundText(x: number, y: number, anchor: 'start' | 'end', value: number): string {
+  const at = `x="${coordinate(x)}" y="${coordinate(y - 5)}"`;
+  return `<text class="bound-text" ${at} text-anchor="${anchor}">bound ${value}</text>`;
 }
 
 /** A line through the places; nothing without any. */

@@ -125,11 +125,17 @@ function labelsOf(configurations: readonly (RecordedRun | undefined)[]): string[
   });
 }
 
+/** Where a schedule moves it, the bound that the run began with. */
 function bounds(runs: readonly RecordedRun[]): ChartMark[] {
-  const values = new Set(runs.map(({ settings }) => settings['maxKl']));
-  return [...values]
-    .filter((value) => value !== undefined && Number.isFinite(Number(value)))
-    .map((value) => ({ label: `bound ${value}`, value: Number(value) }));
+  const marks = new Map<string, number>();
+  for (const { settings } of runs) {
+    const { maxKl = 'Infinity', schedule = '{}' } = settings;
+    const moves = 'maxKl' in (JSON.parse(schedule) as object);
+    if (Number.isFinite(Number(maxKl))) {
+      marks.set(`${moves ? 'first ' : ''}bound ${maxKl}`, Number(maxKl));
+    }
+  }
+  return [...marks].map(([label, value]) => ({ label, value }));
 }
 
 function groupedBy<Item, Key>(

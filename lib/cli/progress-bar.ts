@@ -19,16 +19,13 @@ const redrawMilliseconds = 100;
  */
 export class ProgressBar {
   readonly #terminal: Terminal;
-  readonly #maxKl: number | null;
   #drawnAt = -Infinity;
 
   /**
    * @param terminal - Usually `process.stderr`.
-   * @param maxKl - The bound on the mean KL divergence; `null` for none.
    */
-  constructor(terminal: Terminal, maxKl: number | null) {
+  constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    this.#maxKl = maxKl;
   }
 
   /** Shows the state after an update, unless the last one was shown a moment ago. */
@@ -38,7 +35,7 @@ export class ProgressBar {
     if (this.#terminal.isTTY === true && (isLast || now - this.#drawnAt >= redrawMilliseconds)) {
       this.#drawnAt = now;
       const width = (this.#terminal.columns ?? 80) - 1; // a full line would wrap
-      this.#terminal.write(`\r\u001b[2K${progressLine(progress, this.#maxKl, width)}`);
+      this.#terminal.write(`\r\u001b[2K${progressLine(progress, width)}`);
     }
   }
 
@@ -57,13 +54,14 @@ const narrowestBar = 5;
 /**
  * The line, at most `width` characters; the bar takes what the numbers leave.
  */
-export function progressLine(progress: TrainProgress, maxKl: number | null, width: number): string {
+export function progressLine(progress: TrainProgress, width: number): string {
   const { steps, totalSteps, meanReturn, summary, update, wallSeconds } = progress;
+  const { klBound } = summary;
   const kl = summary.accepted ? significant(summary.meanKl, 2) : `rejected (${summary.reason})`;
   const numbers = [
     `${grouped(steps)}/${grouped(totalSteps)} steps`,
     `return ${Number.isNaN(meanReturn) ? '-' : significant(meanReturn, 4)}`,
-    `KL ${kl}${maxKl === null ? '' : `/${maxKl}`}`,
+    `KL ${kl}${klBound === null ? '' : `/${significant(klBound, 2)}`}`,
     `${significant(update / wallSeconds, 3)} updates/s`,
   ].join('  ');
   const room = width - numbers.length - '[]  '.length;

@@ -65,13 +65,6 @@ export interface RunConfig {
   readonly resumedAt?: readonly number[];
 }
 
-/**
- * The bound on the mean KL divergence of an update; `null` for a method that has none.
- */
-export function klBound(options: Method['options']): number | null {
-  return 'maxKl' in options && options.maxKl < Infinity ? options.maxKl : null;
-}
-
 /** What computes a run, and where. */
 export function surroundingsOf({
   backend,

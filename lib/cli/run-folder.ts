@@ -7,7 +7,7 @@ import type { Policy } from '../policy.js';
 import type { TrainProgress, TrainState } from '../train.js';
 import { renderCurve } from './curve.js';
 import type { CurvePoint } from './curve.js';
-import { infinityToText, klBound } from './run-config.js';
+import { infinityToText } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
 import { saveTraining } from './training-file.js';
@@ -26,6 +26,7 @@ const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
   accepted: ({ summary }) => summary.accepted,
   reason: ({ summary }) => summary.reason,
   meanKl: ({ summary }) => summary.meanKl,
+  klBound: ({ summary }) => summary.klBound,
   maxKl: ({ summary }) => summary.maxKl,
   surrogateBefore: ({ summary }) => summary.surrogateBefore,
   surrogateAfter: ({ summary }) => summary.surrogateAfter,
@@ -139,7 +140,8 @@ export class RunFolder {
     const row = Object.values(columns).map((read) => field(read(progress)));
     writeSync(this.#table, `${row.join(',')}\n`);
     const { steps, meanReturn, summary } = progress;
-    this.#points.push({ steps, meanReturn, meanKl: summary.meanKl, accepted: summary.accepted });
+    const { meanKl, klBound, accepted } = summary;
+    this.#points.push({ steps, meanReturn, meanKl, klBound, accepted });
   }
 
   /** Writes what the run needs to go on from `state`; first it brings the rows so far to the disk. */
@@ -150,14 +152,13 @@ export class RunFolder {
 
   /** Writes the policy and the picture as they are now. */
   async save(policy: Policy): Promise<void> {
-    const { task, method, seed, methodOptions } = this.#config;
+    const { task, method, seed } = this.#config;
     await policy.save(policyFile(this.path));
     await writeText(
       join(this.path, 'curve.svg'),
       renderCurve({
         title: `${task}, ${method}, seed ${seed}`,
         points: this.#points,
-        maxKl: klBound(methodOptions),
       }),
     );
   }
@@ -224,6 +225,7 @@ function pointOf(row: readonly string[]): CurvePoint {
     steps: numberIn('steps'),
     meanReturn: numberIn('meanReturn'),
     meanKl: numberIn('meanKl'),
+    klBound: cells.get('klBound') === '' ? null : numberIn('klBound'),
     accepted: cells.get('accepted') === 'true',
   };
 }

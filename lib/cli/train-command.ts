@@ -4,13 +4,13 @@ import { evaluate } from '../evaluate.js';
 import type { Evaluation } from '../evaluate.js';
 import { train } from '../train.js';
 import type { TrainProgress, TrainResult, TrainTiming } from '../train.js';
+import { klBoundOf } from '../update-summary.js';
 import { requireOneOf } from '../validate.js';
 import { blamingUsage, parseArguments, UsageError } from './arguments.js';
 import type { OptionValues } from './arguments.js';
 import { evaluationText } from './evaluate-command.js';
 import { interruptible } from './interrupt.js';
 import { grouped, ProgressBar, significant } from './progress-bar.js';
-import { klBound } from './run-config.js';
 import { RunFolder } from './run-folder.js';
 import { resumeRun } from './run-resume.js';
 import { prepareRun } from './run-setup.js';
@@ -121,7 +121,7 @@ async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promis
     updates,
     acceptedUpdates,
     worstMeanKl,
-    maxKl: klBound(config.methodOptions),
+    maxKl: klBoundOf(config.methodOptions),
     evaluation,
     episodes,
     interrupted: signal.aborted,
@@ -140,7 +140,7 @@ async function learn(
 ): Promise<TrainResult> {
   const objects = { policy, critic, method };
   let state = from;
-  const bar = new ProgressBar(process.stderr, klBound(config.methodOptions));
+  const bar = new ProgressBar(process.stderr);
   let savedAt = -Infinity;
   const onUpdate = async (progress: TrainProgress): Promise<void> => {
     folder.record(progress);
