@@ -57,6 +57,7 @@ export const trpo: ResolvedTrpoOptions = {
   acceptRatio: 0.1,
   klTolerance: 0.01,
   damping: 0.1,
+  relativeDamping: 0,
   adaptiveDamping: false,
   fisher: 'exact',
   fisherFraction: 1,

@@ -30,6 +30,7 @@ export const methodOptions = {
   epsilon: number('size of the step instead: |d|^2, or its KL to second order (by task)', positive),
 
   damping: number('added to the diagonal of the Fisher matrix (0.1)', { min: 0 }),
+  relativeDamping: number('added to that, in units of trace(F) / rows (0)', { min: 0 }),
   adaptiveDamping: flag('let damping follow how well the promised improvement is kept'),
   fisher: oneOf('which Fisher matrix (exact)', ['exact', 'empirical']),
   fisherFraction: number('share of the rows that it is a mean over (1)', part),

@@ -45,6 +45,7 @@ void readIterativeSolver(const Options& options, NaturalDirectionOptions& result
 NaturalDirectionOptions readNaturalDirectionOptions(const Options& options) {
   NaturalDirectionOptions result;
   result.damping = options.number("damping");
+  result.relativeDamping = options.number("relativeDamping");
   result.adaptiveDamping = readAdaptiveDamping(options);
   result.fisher = fisherEstimatorFromName(options.text("fisher"), options.path("fisher"));
   result.fisherFraction = options.part("fisherFraction");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/cholesky.h"
 #include "core/vector_operations.h"
@@ -173,10 +174,17 @@ ConjugateGradientSummary solveIteratively(Problem& problem, const FisherSystem& 
   return summary;
 }
 
+// trace(F)
+double traceOf(Problem& problem) {
+  std::vector<double> diagonal(problem.parameterCount());
+  problem.fisherDiagonal(diagonal);
+  return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
+}
+
 }  // namespace
 
 NaturalDirection findNaturalDirection(Problem& fisherProblem, const PolicyModel& model,
-                                      std::span<const double> gradient,
+                                      std::span<const double> gradient, size_t rows,
                                       const NaturalDirectionOptions& options,
                                       NaturalDirectionState& state) {
   NaturalDirection result;
@@ -184,7 +192,10 @@ NaturalDirection findNaturalDirection(Problem& fisherProblem, const PolicyModel&
   result.residual.resize(gradient.size());
   NaturalDirectionSummary& summary = result.summary;
   const bool isAdaptive = options.adaptiveDamping.enabled;
-  const double damping = isAdaptive && state.damping > 0 ? state.damping : options.damping;
+  double damping = isAdaptive && state.damping > 0 ? state.damping : options.damping;
+  if (options.relativeDamping > 0) {
+    damping += options.relativeDamping * traceOf(fisherProblem) / static_cast<double>(rows);
+  }
   const FisherSystem system{options.fisher, damping};
   summary.damping = damping;
   summary.fisherRows = fisherProblem.rows();

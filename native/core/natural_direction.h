@@ -30,6 +30,12 @@ struct AdaptiveDamping {
 
 struct NaturalDirectionOptions {
   double damping = 0.1;  // where damping is adaptive, the first one
+  // What is added to it, in units of trace(F) / rows. g = mean of A s and F = mean of s s', with the
+  // scores s, so (F + damping I)^-1 g is the ridge regression of advantages A on scores. Where a part
+  // R^2 of their variance is signal, which all parameters share alike, the best ridge is (Hoerl and
+  // Kennard 1970) (1 - R^2) / R^2 trace(F) / rows. F grows as exploration shrinks, and a fixed damping
+  // is soon next to nothing: the direction then fits the noise of the batch.
+  double relativeDamping = 0;
   AdaptiveDamping adaptiveDamping;
   FisherEstimator fisher = FisherEstimator::exact;
   // Part of the rows that the Fisher matrix is a mean over, spread evenly over the batch.
@@ -68,9 +74,9 @@ struct NaturalDirection {
   UpdateStatus status = UpdateStatus::accepted;
 };
 
-// `fisherProblem` holds the rows that F is a mean over.
+// `fisherProblem` holds the rows that F is a mean over; the gradient is one over `rows`.
 NaturalDirection findNaturalDirection(Problem& fisherProblem, const PolicyModel& model,
-                                      std::span<const double> gradient,
+                                      std::span<const double> gradient, size_t rows,
                                       const NaturalDirectionOptions& options,
                                       NaturalDirectionState& state);
 

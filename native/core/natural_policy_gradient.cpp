@@ -18,7 +18,7 @@ UpdateSummary naturalPolicyGradientStep(const UpdateContext& context,
   const Stopwatch stopwatch;
   const NaturalDirection natural =
       findNaturalDirection(context.fisherProblem, context.model, start.gradient,
-                           options.naturalDirection, state.naturalDirection);
+                           context.problem.rows(), options.naturalDirection, state.naturalDirection);
   summary.timing.solve = stopwatch.seconds();
   summary.hasNaturalDirection = true;
   summary.naturalDirection = natural.summary;

@@ -210,7 +210,8 @@ NaturalDirection Policy::naturalDirection(const PolicySnapshot& snapshot,
   state.direction = std::move(start);
   const Stopwatch stopwatch;
   NaturalDirection direction =
-      findNaturalDirection(sample ? *sample : *problem, model_, gradient, options, state);
+      findNaturalDirection(sample ? *sample : *problem, model_, gradient, rollout.rows, options,
+                           state);
   seconds = stopwatch.seconds();
   return direction;
 }

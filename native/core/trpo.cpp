@@ -19,7 +19,7 @@ void step(const UpdateContext& context, const TrpoOptions& options, MethodState&
   const Stopwatch solving;
   const NaturalDirection natural =
       findNaturalDirection(context.fisherProblem, context.model, start.gradient,
-                           options.naturalDirection, state.naturalDirection);
+                           context.problem.rows(), options.naturalDirection, state.naturalDirection);
   summary.timing.solve = solving.seconds();
   summary.hasNaturalDirection = true;
   summary.naturalDirection = natural.summary;

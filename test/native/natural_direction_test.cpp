@@ -112,7 +112,7 @@ CASE("every solver and preconditioner finds the same direction") {
             state.direction = normals(gradient.size(), random);
           }
           const NaturalDirection result =
-              findNaturalDirection(*held, problem.model, gradient, options, state);
+              findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state);
           checkResult(result, gradient, matrix, damping, problem.rows);
           // |x - x*| <= |residual| / smallest eigenvalue; the solvers stop at 1e-12 or at rounding
           // of the condition number.
@@ -150,7 +150,7 @@ CASE("a few iterations: the summary still tells the truth") {
           state.direction = normals(gradient.size(), random);
           CountingProblem counting(*held);
           const NaturalDirection result =
-              findNaturalDirection(counting, problem.model, gradient, options, state);
+              findNaturalDirection(counting, problem.model, gradient, problem.rows, options, state);
           checkResult(result, gradient, matrixOf(*held, FisherEstimator::exact, 0.01), 0.01,
                       problem.rows);
           CHECK(result.summary.conjugateGradient.iterations == iterations);
@@ -177,7 +177,7 @@ CASE("products are counted, whichever the estimator and the solver") {
       options.solver = solver;
       NaturalDirectionState state;
       const NaturalDirection result =
-          findNaturalDirection(counting, problem.model, gradient, options, state);
+          findNaturalDirection(counting, problem.model, gradient, problem.rows, options, state);
       const bool isExact = estimator == FisherEstimator::exact;
       CHECK((isExact ? counting.products : counting.empiricalProducts) ==
             result.summary.conjugateGradient.products);
@@ -201,7 +201,7 @@ CASE("automatic: dense up to 64 parameters") {
     options.solver = SolverChoice::automatic;
     NaturalDirectionState state;
     const NaturalDirection result =
-        findNaturalDirection(*held, problem.model, gradientOf(*held), options, state);
+        findNaturalDirection(*held, problem.model, gradientOf(*held), problem.rows, options, state);
     CHECK(result.summary.solver == (parameters <= kDenseParameters
                                         ? NaturalSolver::cholesky
                                         : NaturalSolver::conjugateGradient));
@@ -225,7 +225,7 @@ CASE("a warm start reaches a residual in fewer products") {
       NaturalDirectionState state;
       {
         const auto held = problem.on(referenceBackend());
-        findNaturalDirection(*held, problem.model, gradientOf(*held), options, state);
+        findNaturalDirection(*held, problem.model, gradientOf(*held), problem.rows, options, state);
       }
       Random random(seed);
       for (double& value : problem.parameters) value *= 1 + 1e-3 * random.normal();
@@ -235,7 +235,7 @@ CASE("a warm start reaches a residual in fewer products") {
         NaturalDirectionState copy = state;
         options.warmStart = warmStart;
         const NaturalDirection result =
-            findNaturalDirection(*held, problem.model, gradient, options, copy);
+            findNaturalDirection(*held, problem.model, gradient, problem.rows, options, copy);
         CHECK(result.summary.warmStarted == warmStart);
         CHECK(result.summary.conjugateGradient.stop == Stop::residual);
         CHECK(result.summary.conjugateGradient.relativeResidual <= 1e-2);
@@ -263,7 +263,7 @@ CASE("starts that are no use are not used") {
     state.direction = std::move(start);
     CountingProblem counting(*held);
     NaturalDirection result =
-        findNaturalDirection(counting, problem.model, gradient, options, state);
+        findNaturalDirection(counting, problem.model, gradient, problem.rows, options, state);
     CHECK(result.summary.conjugateGradient.products == counting.products);
     CHECK(sameBits(state.direction, result.direction));
     return result;
@@ -303,7 +303,7 @@ CASE("a start may point anywhere and have any length") {
   const auto from = [&](std::vector<double> start) {
     NaturalDirectionState state;
     state.direction = std::move(start);
-    return findNaturalDirection(*held, problem.model, gradient, options, state);
+    return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state);
   };
   Random random(3);
   const std::vector<double> start = normals(gradient.size(), random);
@@ -348,9 +348,9 @@ CASE("the preconditioner is made again after its period") {
                               update);
         // A copy that is thrown away changes nothing.
         NaturalDirectionState unused = state;
-        findNaturalDirection(*held, problem.model, gradient, options, unused);
+        findNaturalDirection(*held, problem.model, gradient, problem.rows, options, unused);
         const NaturalDirection result =
-            findNaturalDirection(counting, problem.model, gradient, options, state);
+            findNaturalDirection(counting, problem.model, gradient, problem.rows, options, state);
         made += update % period == 0 ? 1 : 0;
         CHECK(result.summary.preconditionerRefreshed == (update % period == 0));
         CHECK(counting.factors + counting.diagonals == made);
@@ -369,7 +369,7 @@ CASE("each kind of preconditioner has its own age") {
   NaturalDirectionState state;
   const auto refreshed = [&](Preconditioner preconditioner) {
     options.preconditioner = preconditioner;
-    return findNaturalDirection(*held, problem.model, gradient, options, state)
+    return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state)
         .summary.preconditionerRefreshed;
   };
   CHECK(refreshed(Preconditioner::kronecker));
@@ -389,7 +389,7 @@ CASE("an old preconditioner uses the damping of the day, and changes nothing in 
   NaturalDirectionState state;
   {
     const auto held = problem.on(referenceBackend());
-    findNaturalDirection(*held, problem.model, gradientOf(*held), options, state);
+    findNaturalDirection(*held, problem.model, gradientOf(*held), problem.rows, options, state);
   }
   Random random(1);
   for (double& value : problem.parameters) value += 0.3 * random.normal();
@@ -397,7 +397,7 @@ CASE("an old preconditioner uses the damping of the day, and changes nothing in 
   const std::vector<double> gradient = gradientOf(*held);
   options.damping = 1e-2;
   const NaturalDirection result =
-      findNaturalDirection(*held, problem.model, gradient, options, state);
+      findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state);
   CHECK(!result.summary.preconditionerRefreshed);
   checkResult(result, gradient, matrixOf(*held, FisherEstimator::exact, 1e-2), 1e-2, problem.rows);
   CHECK(result.summary.conjugateGradient.relativeResidual <= 1e-12);
@@ -418,7 +418,7 @@ CASE("the part of the rows that Kronecker factors are made from") {
     options.preconditionerFraction = fraction;
     NaturalDirectionState state;
     const NaturalDirection result =
-        findNaturalDirection(counting, problem.model, gradient, options, state);
+        findNaturalDirection(counting, problem.model, gradient, problem.rows, options, state);
     CHECK(result.status == Status::accepted);
     return counting.lastSampling.stride;
   };
@@ -458,7 +458,7 @@ CASE("indefinite, or not finite: said so, and no direction is left behind") {
         const std::vector<double> start(gradient.size(), 1.0);
         if (warmStart) state.direction = start;
         const NaturalDirection result =
-            findNaturalDirection(counting, problem.model, gradient, options, state);
+            findNaturalDirection(counting, problem.model, gradient, problem.rows, options, state);
         CHECK(result.summary.conjugateGradient.products == counting.products);
         CHECK(!result.summary.warmStarted);
         if (warmStart && !isNegative && solver == SolverChoice::conjugateGradient) {
@@ -489,11 +489,11 @@ CASE("no damping and a null space: CG and the dense solver both say what they fo
   NaturalDirectionOptions options = converging(0);
   NaturalDirectionState state;
   const NaturalDirection iterative =
-      findNaturalDirection(*held, problem.model, gradient, options, state);
+      findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state);
   CHECK(iterative.status == Status::accepted);
   options.solver = SolverChoice::cholesky;
   const NaturalDirection dense =
-      findNaturalDirection(*held, problem.model, gradient, options, state);
+      findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state);
   CHECK(dense.status == Status::negativeCurvature);
 }
 
@@ -538,7 +538,7 @@ CASE("adaptive damping: the first from the options, then from the state") {
   options.damping = 0.3;
   NaturalDirectionState state;
   const auto used = [&] {
-    return findNaturalDirection(*held, problem.model, gradient, options, state).summary.damping;
+    return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state).summary.damping;
   };
   options.adaptiveDamping.enabled = true;
   CHECK(used() == 0.3);
