@@ -73,10 +73,16 @@ export class NaturalPolicyGradient<A extends ActionSpace = ActionSpace> extends 
    *   `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE` for a bad argument.
    */
   constructor(policy: Policy<A>, options: NaturalPolicyGradientOptions = {}) {
-    super('NaturalPolicyGradient', policy, options, naturalPolicyGradientOptionNames, (options) => ({
-      ...resolveStepSize(options),
-      ...resolveNaturalDirection(options, policy.parameterCount),
-      ...resolveMethodOptions(options),
-    }));
+    super(
+      'NaturalPolicyGradient',
+      policy,
+      options,
+      naturalPolicyGradientOptionNames,
+      (options) => ({
+        ...resolveStepSize(options),
+        ...resolveNaturalDirection(options, policy.parameterCount),
+        ...resolveMethodOptions(options),
+      }),
+    );
   }
 }

@@ -58,9 +58,15 @@ export class VanillaPolicyGradient<A extends ActionSpace = ActionSpace> extends 
    *   `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or `ERR_OUT_OF_RANGE` for a bad argument.
    */
   constructor(policy: Policy<A>, options: VanillaPolicyGradientOptions = {}) {
-    super('VanillaPolicyGradient', policy, options, vanillaPolicyGradientOptionNames, (options) => ({
-      ...resolveStepSize(options),
-      ...resolveMethodOptions(options),
-    }));
+    super(
+      'VanillaPolicyGradient',
+      policy,
+      options,
+      vanillaPolicyGradientOptionNames,
+      (options) => ({
+        ...resolveStepSize(options),
+        ...resolveMethodOptions(options),
+      }),
+    );
   }
 }

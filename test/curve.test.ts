@@ -65,9 +65,9 @@ describe('renderCurve', () => {
     const [, drawn = ''] = /<polyline class="bound" points="([^"]*)"/.exec(svg) ?? [];
     const heights = drawn.split(' ').map((place) => Number(place.split(',')[1]));
     expect(heights).toHaveLength(20);
-    expect(heights.every((height, index) => index === 0 || height > (heights[index - 1] ?? 0))).toBe(
-      true,
-    );
+    expect(
+      heights.every((height, index) => index === 0 || height > (heights[index - 1] ?? 0)),
+    ).toBe(true);
     expect(svg).toContain('>bound 0.02</text>');
   });
 
@@ -105,9 +105,7 @@ describe('ProgressBar', () => {
   test('says where a run stands', () => {
     const numbers = '51,200/102,400 steps  return 213.4  KL 0.0087/0.01  5 updates/s';
     expect(progressLine(progress, 77)).toBe(`[#####-----]  ${numbers}`);
-    expect(progressLine(progress, 200)).toBe(
-      `[${'#'.repeat(15)}${'-'.repeat(15)}]  ${numbers}`,
-    );
+    expect(progressLine(progress, 200)).toBe(`[${'#'.repeat(15)}${'-'.repeat(15)}]  ${numbers}`);
     const free = { ...progress, summary: { ...progress.summary, klBound: null } };
     expect(progressLine(free, 77)).toContain('  KL 0.0087  5 updates/s');
     expect(progressLine(progress, 30)).toBe('[###--]  51,200/102,400 steps ');

@@ -3,7 +3,15 @@ import { conjugateGradient } from '../lib/conjugate-gradient.js';
 import type { NaturalDirectionOptions } from '../lib/natural-direction-options.js';
 import { NaturalPolicyGradient } from '../lib/natural-policy-gradient.js';
 import { TRPO } from '../lib/trpo.js';
-import { dot, makeBatch, moved, parametersOf, relativeError, smallPolicy } from './helpers.js';
+import {
+  dot,
+  expectError,
+  makeBatch,
+  moved,
+  parametersOf,
+  relativeError,
+  smallPolicy,
+} from './helpers.js';
 
 /*
  * The natural direction x = (F + damping I)^-1 g as methods and the low-level door find it, against
@@ -175,6 +183,28 @@ describe('TRPO keeps from update to update', () => {
     const equal = { ...makeBatch(policy, 80, 9), advantages: new Float32Array(80) };
     await trpo.update(equal); // nothing was promised
     expect((await trpo.update(makeBatch(policy, 80, 5))).naturalDirection?.damping).toBe(0.08);
+  });
+
+  test('damping relative to the Fisher matrix, which follows exploration', async () => {
+    for (const logStd of [0, -2]) {
+      const policy = smallPolicy({ kind: 'continuous', size: 2 });
+      const parameters = policy.getParameters();
+      parameters.fill(logStd, -2);
+      policy.setParameters(parameters);
+      const batch = makeBatch(policy, 100);
+      const diagonal = policy.fisherOperator(batch.observations).diagonal();
+      const trace = diagonal.reduce((sum, value) => sum + value, 0);
+      const options = { damping: 0.01, relativeDamping: 2, maxKl: 1e-3 };
+      const summary = await new TRPO(policy, options).update(batch);
+      const expected = 0.01 + (2 * trace) / 100;
+      expect(summary.naturalDirection?.damping).toBeCloseTo(expected, 6);
+      expect(trace > 100).toBe(logStd < 0);
+    }
+    expectError(
+      () => new TRPO(makePolicy(), { adaptiveDamping: true, relativeDamping: 1 }),
+      'ERR_INVALID_ARGUMENT',
+      'relativeDamping must be left out with adaptiveDamping, got 1',
+    );
   });
 
   test('the Fisher matrix may be a mean over fewer rows', async () => {

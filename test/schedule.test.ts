@@ -53,7 +53,11 @@ describe('options of one update', () => {
     [{ damping: 0.1 }, 'ERR_UNKNOWN_OPTION', "unknown option 'damping' in update options"],
     [{ epsilon: 0.1 }, 'ERR_INVALID_ARGUMENT', 'epsilon must be left out of the update options'],
     [{ maxKl: 0 }, 'ERR_OUT_OF_RANGE', 'maxKl must be a number greater than 0, got 0'],
-    [{ maxKl: '1' }, 'ERR_INVALID_ARGUMENT', "maxKl must be a number greater than 0, got the string"],
+    [
+      { maxKl: '1' },
+      'ERR_INVALID_ARGUMENT',
+      'maxKl must be a number greater than 0, got the string',
+    ],
   ])('%j is refused, and changes nothing', async (options, code, sentence) => {
     const policy = smallPolicy(space);
     const trpo = new TRPO(policy);

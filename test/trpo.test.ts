@@ -30,6 +30,7 @@ test('fills in the defaults and freezes them', () => {
     acceptRatio: 0.1,
     klTolerance: 0.01,
     damping: 0.1,
+    relativeDamping: 0,
     adaptiveDamping: false,
     fisher: 'exact',
     fisherFraction: 1,

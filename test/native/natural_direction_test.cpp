@@ -292,6 +292,33 @@ CASE("starts that are no use are not used") {
   CHECK(!unasked.summary.warmStarted && sameBits(unasked.direction, cold.direction));
 }
 
+CASE("relative damping is measured in the trace of F over the rows of the gradient") {
+  uint64_t seed = 60;
+  for (const Distribution& distribution : distributions()) {
+    const PolicyProblem problem = smallProblem(distribution, seed++);
+    const auto held = problem.on(referenceBackend());
+    const std::vector<double> gradient = gradientOf(*held);
+    const Dense fisher = matrixOf(*held, FisherEstimator::exact, 0);
+    double trace = 0;
+    for (size_t i = 0; i < gradient.size(); i++) trace += fisher.at(i, i);
+    for (const SolverChoice solver : {SolverChoice::conjugateGradient, SolverChoice::cholesky}) {
+      const Context context(describe(distribution), " solver ", static_cast<int>(solver));
+      NaturalDirectionOptions options = converging(0.01);
+      options.solver = solver;
+      options.relativeDamping = 3;
+      // Rows of the gradient count, not those that F is a mean over.
+      const size_t rows = 2 * problem.rows;
+      const double damping = 0.01 + 3 * trace / static_cast<double>(rows);
+      NaturalDirectionState state;
+      NaturalDirection result =
+          findNaturalDirection(*held, problem.model, gradient, rows, options, state);
+      CHECK_NEAR(result.summary.damping, damping, 1e-13 * damping);
+      checkResult(result, gradient, matrixOf(*held, FisherEstimator::exact, result.summary.damping),
+                  result.summary.damping, problem.rows);
+    }
+  }
+}
+
 CASE("a start may point anywhere and have any length") {
   const PolicyProblem problem = smallProblem(Distribution::categorical({3, 2}), 7);
   const auto held = problem.on(referenceBackend());
