@@ -196,4 +196,10 @@ test('settings are those that decide what is learned, by the names of the comman
     valueEpochs: '2',
     valueActivation: 'relu',
   });
+  // A configuration that comes from no file has the number itself.
+  const methodOptions = { maxKl: Infinity, adaptiveDamping: { max: Infinity } };
+  expect(settingsOf({ methodOptions })).toEqual({
+    maxKl: 'Infinity',
+    adaptiveDamping: '{"max":"Infinity"}',
+  });
 });

@@ -101,7 +101,8 @@ export interface ReplayConfig {
 }
 
 /**
- * Reads `config.json` of a run folder.
+ * Reads `config.json` of a run folder. What {@link ReplayConfig} names is checked; the rest of the content is
+ * there as well, as it is.
  *
  * @throws TrustRegionError `ERR_CHECKPOINT` if it is missing or damaged, or of a newer version.
  */
@@ -116,8 +117,7 @@ export async function readRunConfig(folder: string): Promise<ReplayConfig> {
  */
 export async function readWholeConfig(folder: string): Promise<RunConfig> {
   return readConfig(folder, (content) => {
-    checkConfig(content);
-    const config = content as RunConfig;
+    const config = checkConfig(content) as RunConfig;
     for (const part of [
       'train',
       'sampling',
@@ -161,15 +161,12 @@ function checkConfig(content: unknown): ReplayConfig {
     );
   }
   const { episodes, seed: evaluationSeed } = requireRecord(evaluation, 'evaluation');
-  return {
-    task: requireString(task, 'task'),
-    method: requireString(method, 'method'),
-    seed: requireInteger(seed, 'seed', { min: 0 }),
-    evaluation: {
-      episodes: requireInteger(episodes, 'evaluation.episodes', { min: 1 }),
-      seed: requireInteger(evaluationSeed, 'evaluation.seed', { min: 0 }),
-    },
-  };
+  requireString(task, 'task');
+  requireString(method, 'method');
+  requireInteger(seed, 'seed', { min: 0 });
+  requireInteger(episodes, 'evaluation.episodes', { min: 1 });
+  requireInteger(evaluationSeed, 'evaluation.seed', { min: 0 });
+  return content as ReplayConfig;
 }
 
 function requireRecord(value: unknown, name: string): Readonly<Record<string, unknown>> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TrustRegionError } from '../errors.js';
 import { nearestName } from '../validate.js';
 import type { Trace } from './learning-curves.js';
-import { readRunConfig } from './run-config.js';
+import { infinityToText, readRunConfig } from './run-config.js';
 
 /**
  * What a run folder tells about a run.
@@ -31,8 +31,8 @@ export interface ProgressTable {
  * @throws TrustRegionError `ERR_CHECKPOINT` if one of them is missing or damaged, or has no rows yet.
  */
 export async function readRun(folder: string): Promise<RecordedRun> {
-  const { task, method, seed } = await readRunConfig(folder);
-  const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as object;
+  const config = await readRunConfig(folder);
+  const { task, method, seed } = config;
   return {
     folder,
     task,
@@ -64,8 +64,9 @@ const without: readonly string[] = [
 ];
 
 /**
- * The settings of a `config.json` that decided what was learned, without seeds: two runs with the same
- * ones differ by chance alone. The critic's layers are left out where they are the policy's.
+ * The settings of a `config.json`, read or yet to be written, that decide what is learned, without seeds:
+ * two runs with the same ones differ by chance alone. The critic's layers are left out where they are the
+ * policy's.
  */
 export function settingsOf(config: object): Readonly<Record<string, string>> {
   const settings: Record<string, string> = {};
@@ -87,11 +88,11 @@ function entryOf(value: unknown, name: string): unknown {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string'
-    ? value
+  return typeof value === 'string' || value === Infinity
+    ? String(value)
     : Array.isArray(value)
       ? value.map(textOf).join(',')
-      : JSON.stringify(value);
+      : JSON.stringify(value, infinityToText);
 }
 
 function capitalized(name: string): string {
