@@ -45,7 +45,7 @@ describe('trustregion train', () => {
 
     const [header = '', ...table] = rows('a', 'progress.csv');
     expect(header).toMatch(
-      /^update,steps,episodes,meanReturn,meanLength,accepted,reason,meanKl,maxKl,/,
+      /^update,steps,episodes,meanReturn,meanLength,accepted,reason,meanKl,klBound,maxKl,/,
     );
     expect(table.map((row) => row.split(',').slice(0, 2))).toEqual([
       ['1', '500'],
@@ -161,6 +161,8 @@ describe('trustregion train', () => {
       gamma: 0.99,
       horizon: 8,
       normalizeObservations: true,
+      scaleRewards: false,
+      schedule: {},
     });
     expect(valueFunction.fit).toEqual({
       solver: 'gaussNewton',
@@ -168,6 +170,27 @@ describe('trustregion train', () => {
       cgIterations: 5,
       damping: 0.03,
     });
+  });
+
+  test('moves numbers by a schedule and scales rewards', async () => {
+    const schedule = 'maxKl:0,valueLearningRate:1e-4';
+    const outcome = await run(...small, '--schedule', schedule, '--scale-rewards', '--out', 'moving');
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    const { train, methodOptions } = JSON.parse(read('moving', 'config.json'));
+    expect(train).toMatchObject({
+      schedule: { maxKl: 0, valueLearningRate: 1e-4 },
+      scaleRewards: true,
+    });
+    const [header = '', ...rows] = read('moving', 'progress.csv').trim().split('\n');
+    const column = header.split(',').indexOf('klBound');
+    const bounds = rows.map((row) => Number(row.split(',')[column]));
+    [1, 2 / 3, 1 / 3].forEach((part, index) =>
+      expect(bounds[index]).toBeCloseTo(part * methodOptions.maxKl, 12),
+    );
+    const resumed = await run('train', '--resume', 'moving', '--steps', '2000');
+    expect(resumed).toMatchObject({ code: 0, stderr: '' });
+    const last = read('moving', 'progress.csv').trim().split('\n').at(-1)?.split(',') ?? [];
+    expect(Number(last[column])).toBeCloseTo(0.25 * methodOptions.maxKl, 12);
   });
 
   test.each([

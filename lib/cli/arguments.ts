@@ -122,6 +122,12 @@ export function numbersByName(help: string): Option<Readonly<Record<string, numb
   };
 }
 
+/** Such numbers as they are written on the command line. */
+export function namedNumbersText(numbers: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(numbers).map(([name, value]) => `${name}:${value}`);
+  return parts.length === 0 ? 'none' : parts.join(',');
+}
+
 /** Any text that is not empty. */
 export function text(help: string, placeholder: string): Option<string> {
   return { placeholder, help, parse: requireString };

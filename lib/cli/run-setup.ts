@@ -1,12 +1,13 @@
 import { resolveEstimator } from '../advantage-estimator.js';
 import type { EnvironmentName } from '../environments/registry.js';
-import { resolveFitOptions } from '../fit-options.js';
+import { learningRateOf, resolveFitOptions } from '../fit-options.js';
 import type { FitOptions, ResolvedFitOptions } from '../fit-options.js';
 import type { MethodName } from '../method-options.js';
 import type { Method } from '../method.js';
 import { makeMethod } from '../methods.js';
 import type { OptionsOf } from '../methods.js';
 import { Policy } from '../policy.js';
+import { checkSchedule } from '../schedule.js';
 import type { Schedule } from '../schedule.js';
 import { deriveSeeds } from '../seeds.js';
 import type { TrainState } from '../train.js';
@@ -112,6 +113,7 @@ function makeRun(
     ...(name === 'PPO' ? { seed: seeds.policy } : {}),
   });
 
+  const fit = fitOptionsOf(values, preset);
   const config: RunConfig = {
     format: runFormat,
     formatVersion: runFormatVersion,
@@ -124,7 +126,7 @@ function makeRun(
       ...resolveEstimator(pick(values, ['estimator', 'gamma', 'lambda', 'horizon']), preset),
       normalizeObservations: values.normalizeObservations ?? true,
       scaleRewards: values.scaleRewards ?? false,
-      schedule: scheduleOf(values, preset, method),
+      schedule: scheduleOf(values, preset, method, fit),
     },
     sampling: {
       environments: environments.environments,
@@ -144,7 +146,7 @@ function makeRun(
     valueFunction: {
       hidden: network.hidden,
       activation: network.activation,
-      fit: fitOptionsOf(values, preset),
+      fit,
       seed: seeds.valueFunction,
     },
     evaluation: { episodes: values.evaluationEpisodes ?? 10, seed: seeds.evaluation },
@@ -153,16 +155,18 @@ function makeRun(
   return { config, environments, policy, critic, method };
 }
 
-/** Of a task's schedule what the method has at all: its step may have been given the other way. */
+/** Of a task's schedule what the run has at all: a step, say, may have been given the other way. */
 function scheduleOf(
   { schedule }: OptionValues<typeof trainOptions>,
   preset: RunPreset,
-  { options }: Method,
+  method: Method,
+  fit: ResolvedFitOptions,
 ): Schedule {
-  return (
-    schedule ??
-    Object.fromEntries(Object.entries(preset.schedule).filter(([name]) => name in options))
-  );
+  const valueLearningRate = learningRateOf(fit);
+  const isThere = (name: string): boolean =>
+    name === 'valueLearningRate' ? valueLearningRate !== undefined : name in method.options;
+  const ofTask = Object.entries(preset.schedule).filter(([name]) => isThere(name));
+  return checkSchedule(schedule ?? Object.fromEntries(ofTask), method, valueLearningRate);
 }
 
 /** What a task has a setting of is rounded up to a multiple of the environments; an option is not. */
@@ -184,16 +188,17 @@ function stepsPerUpdateOf(
   return stepsPerUpdate;
 }
 
-/** The preset without the size of a step where it is given the other way. */
+/** The preset without a step size or damping that is given the other way. */
 function withoutOverridden<Options extends OptionsOf[MethodName]>(
   preset: Options,
-  { learningRate, epsilon }: { readonly learningRate?: number; readonly epsilon?: number },
+  { learningRate, epsilon, adaptiveDamping }: OptionValues<typeof methodOptions>,
 ): Options {
   return Object.fromEntries(
     Object.entries(preset).filter(
       ([key]) =>
         !(key === 'epsilon' && learningRate !== undefined) &&
-        !(key === 'learningRate' && epsilon !== undefined),
+        !(key === 'learningRate' && epsilon !== undefined) &&
+        !(key === 'relativeDamping' && adaptiveDamping !== undefined),
     ),
   ) as Options;
 }

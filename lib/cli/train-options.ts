@@ -3,13 +3,13 @@ import { environmentNames } from '../environments/registry.js';
 import { fitSolvers } from '../fit-options.js';
 import type { MethodName } from '../method-options.js';
 import { methodNames } from '../methods.js';
-import { updateOptionNames } from '../update-options.js';
 import {
   flag,
   integer,
   integers,
   kebabCase,
   number,
+  namedNumbersText,
   numbersByName,
   onByDefault,
   oneOf,
@@ -26,9 +26,7 @@ const runOptions = {
   steps: integer('environment steps of the whole run (by task)', { min: 1 }),
   seed: integer('everything random follows from it (0)', { min: 0, max: Number.MAX_SAFE_INTEGER }),
   method: oneOf(`how to update (${defaultMethod})`, methodNames, 'NAME'),
-  schedule: numbersByName(
-    `where ${updateOptionNames.join(', ')}, valueLearningRate go by the end of the run (by task)`,
-  ),
+  schedule: numbersByName('where step sizes go by the end of the run, or none (by task)'),
   out: text(
     'folder to write, new or empty (runs/<task>-<method>-seed<seed>, numbered if taken)',
     'DIR',
@@ -52,7 +50,7 @@ const rolloutOptions = {
   lambda: number('of estimator gae (by task)', { min: 0, max: 1 }),
   horizon: integer('rewards that estimator nStep sums', { min: 1 }),
   normalizeObservations: onByDefault('leave observations as the environment gives them'),
-  scaleRewards: flag('divide rewards by the running deviation of the discounted return'),
+  scaleRewards: flag('divide rewards by the deviation of the discounted return'),
 };
 
 const networkOptions = {
@@ -139,6 +137,13 @@ function nameList(names: readonly string[], indent: number): string {
   return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`);
 }
 
+/** As it is written on the command line. */
+function settingText(value: unknown): string {
+  return typeof value === 'object' && !Array.isArray(value)
+    ? namedNumbersText(value as Readonly<Record<string, number>>)
+    : String(value ?? '');
+}
+
 /** One row per setting, one column per task or group of tasks that have all settings in common. */
 function presetTable(method: MethodName): string {
   const groups = new Map<string, { tasks: string[]; preset: Readonly<Record<string, unknown>> }>();
@@ -160,7 +165,7 @@ function presetTable(method: MethodName): string {
   const keys = new Set(columns.flatMap(({ preset }) => Object.keys(preset)));
   const rows = [...keys].map((key) => [
     `--${kebabCase(key)}`,
-    ...columns.map(({ preset }) => String(preset[key] ?? '')),
+    ...columns.map(({ preset }) => settingText(preset[key])),
   ]);
   const table = [['', ...headings], ...rows];
   const width = (column: number): number =>
