@@ -70,7 +70,8 @@ async function perform(plan, runs, settingsOf, program) {
     plan.jobs,
     (number) => {
       const { cell, seed } = runs[number];
-      return startRun(program, cell, seed, { commit, settings: settingsOf.get(cell) });
+      const settings = settingsOf.get(cell);
+      return startRun([...plan.flags, program], cell, seed, { commit, settings });
     },
     (number, { report, failure }) => {
       const { cell, seed } = runs[number];

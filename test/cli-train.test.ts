@@ -174,7 +174,14 @@ describe('trustregion train', () => {
 
   test('moves numbers by a schedule and scales rewards', async () => {
     const schedule = 'maxKl:0,valueLearningRate:1e-4';
-    const outcome = await run(...small, '--schedule', schedule, '--scale-rewards', '--out', 'moving');
+    const outcome = await run(
+      ...small,
+      '--schedule',
+      schedule,
+      '--scale-rewards',
+      '--out',
+      'moving',
+    );
     expect(outcome).toMatchObject({ code: 0, stderr: '' });
     const { train, methodOptions } = JSON.parse(read('moving', 'config.json'));
     expect(train).toMatchObject({

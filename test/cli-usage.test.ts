@@ -44,7 +44,10 @@ describe('wrong usage', () => {
       /clipRange must be left out with variant 'klPenalty', got 0.1/,
     ],
     ['train CartPole-v1 --workers 2', /workers must be an integer from 0 to 1, got 2/],
-    ['train CartPole-v1 --schedule maxKl=0', /--schedule must be NAME:X,NAME:X,\.\.\. or none, got/],
+    [
+      'train CartPole-v1 --schedule maxKl=0',
+      /--schedule must be NAME:X,NAME:X,\.\.\. or none, got/,
+    ],
     ['train CartPole-v1 --schedule maxKl:x', /maxKl of --schedule must be a number, got/],
     ['train CartPole-v1 --schedule maxKL:0', /unknown option 'maxKL' in schedule/],
     ['train CartPole-v1 --schedule clipRange:0', /clipRange must be left out of the schedule/],

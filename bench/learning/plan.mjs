@@ -17,6 +17,7 @@ const optionTable = {
   'first-seed': { type: 'string', default: '0' },
   steps: { type: 'string' },
   jobs: { type: 'string', default: String(availableParallelism()) },
+  flags: { type: 'string', default: '' },
   set: { type: 'string' },
   label: { type: 'string' },
   study: { type: 'string' },
@@ -34,6 +35,7 @@ export const help = `Usage: npm run bench:learning -- [options]
   --first-seed N      the first of them (0)
   --steps N           environment steps of every run (what the command line takes for the task)
   --jobs N            processes at a time, each with one thread (the number of processors)
+  --flags '--a --b'   flags of node for the runs, such as those that make MuJoCo faster
   --set a=1,b=2       options of \`trustregion train\` for all runs, with a --label of their own
   --label NAME        what this configuration is called (defaults)
   --study FILE        several configurations, from a JSON file, instead of --set and --label
@@ -64,6 +66,7 @@ export function readPlan(args = process.argv.slice(2)) {
     score: scoreOf(values.score ?? study.score ?? 'last'),
     command: ['npm run bench:learning --', ...args].join(' ').replaceAll(`${root}${path.sep}`, ''),
     jobs: count(values.jobs, '--jobs', 1),
+    flags: values.flags.split(' ').filter(Boolean),
     out: path.resolve(values.out ?? path.join(root, 'bench/results', name)),
     runs,
     reportOnly: values['report-only'],

@@ -56,7 +56,7 @@ function canGoOn(folder, settings) {
  * Starts a run. One that was interrupted goes on from what it saved, if its settings are the same; otherwise
  * what it has left is removed first.
  *
- * @param program - The command line's file.
+ * @param program - Flags of node and the command line's file.
  * @param settings - The identity of the cell's runs.
  * @returns `{ stop(signal), done }`; `done` resolves to `{ report }`, `{ interrupted: true }` or
  *   `{ failure }`, a text.
@@ -75,7 +75,7 @@ export function startRun(program, cell, seed, { commit, settings }) {
     : [cell.task, ...cell.options, `--seed=${seed}`, `--out=${folder}`];
   const args = ['train', ...what, '--threads=1', '--json'];
   // In a process group of its own: Ctrl-C reaches it through this process alone, once.
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, [...program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
