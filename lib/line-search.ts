@@ -7,6 +7,7 @@ import {
   rejectUnusedOptions,
   requireFunction,
   requireInteger,
+  requireLimit,
   requireNumber,
   requireOneOf,
 } from './validate.js';
@@ -89,6 +90,13 @@ export interface Candidate {
  */
 export interface StepSearchOptions {
   /**
+   * Largest KL divergence of a single row, greater than 0; `Infinity`: no limit. A mean over the rows
+   * says little about states that are rare: there a policy may change beyond recognition at a mean KL of
+   * 0.01. (The theory of trust regions is about this maximum: Schulman et al. 2015, equation 9.) 1 is a
+   * shift of the mean by 1.4 standard deviations. Default `Infinity`.
+   */
+  readonly maxRowKl?: number;
+  /**
    * Factor from one candidate to the next when backtracking, between 0 and 1. Default 0.8.
    */
   readonly backtrackFactor?: number;
@@ -152,6 +160,7 @@ export interface LineSearchResult {
 }
 
 export const lineSearchOptionNames: readonly (keyof StepSearchOptions)[] = [
+  'maxRowKl',
   'backtrackFactor',
   'maxBacktracks',
   'acceptRatio',
@@ -258,6 +267,7 @@ export function resolveLineSearch(
   kindName: string,
 ): ResolvedLineSearch {
   const {
+    maxRowKl = Infinity,
     backtrackFactor = 0.8,
     maxBacktracks = 15,
     acceptRatio = 0.1,
@@ -265,6 +275,7 @@ export function resolveLineSearch(
   } = options;
   const between0And1 = { exclusiveMin: 0, exclusiveMax: 1 };
   const backtracking = {
+    maxRowKl: requireLimit(maxRowKl, 'maxRowKl'),
     backtrackFactor: requireNumber(backtrackFactor, 'backtrackFactor', between0And1),
     maxBacktracks: requireInteger(maxBacktracks, 'maxBacktracks', { min: 0, max: 1000 }),
     acceptRatio: requireNumber(acceptRatio, 'acceptRatio', { min: 0, exclusiveMax: 1 }),

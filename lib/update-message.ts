@@ -9,6 +9,7 @@ import type { UpdateReason } from './update-summary.js';
 /** The options that sentences mention, of whichever method has them. */
 interface Limits {
   readonly maxKl?: number;
+  readonly maxRowKl?: number;
   readonly acceptRatio?: number;
   readonly epochs?: number;
   readonly variant?: string;
@@ -71,7 +72,7 @@ function shortened({ stepFraction }: NativeUpdateSummary): string {
 function refusal(
   native: NativeUpdateSummary,
   reason: Exclude<UpdateReason, 'accepted'>,
-  { maxKl, acceptRatio = 0 }: Limits,
+  limits: Limits,
 ): string {
   switch (reason) {
     case 'zeroGradient':
@@ -84,17 +85,22 @@ function refusal(
     case 'negativeCurvature':
       return `no usable direction, ${solve(native)}; more damping may help`;
     case 'klExceeded':
-      return (
-        `mean KL ${short(native.candidates.at(-1)?.meanKl)} of the last candidate is ` +
-        `still above ${short(maxKl)} ${tries(native)}`
-      );
+      return `${whatIsExceeded(native, limits)} ${tries(native)}`;
     case 'noImprovement':
       return (
         `the last candidate improved the surrogate by ${short(lastImprovement(native))}` +
-        ` where more than ${short(acceptRatio * native.expectedImprovement)} was needed, ` +
+        ` where more than ${short((limits.acceptRatio ?? 0) * native.expectedImprovement)} was needed, ` +
         tries(native)
       );
   }
+}
+
+function whatIsExceeded({ candidates }: NativeUpdateSummary, limits: Limits): string {
+  const { meanKl = NaN, maxKl = NaN } = candidates.at(-1) ?? {};
+  const { maxKl: bound = Infinity, maxRowKl = Infinity } = limits;
+  return meanKl <= bound
+    ? `KL ${short(maxKl)} of a row of the last candidate is still above ${short(maxRowKl)}`
+    : `mean KL ${short(meanKl)} of the last candidate is still above ${short(bound)}`;
 }
 
 function whatIsNotFinite(native: NativeUpdateSummary): string {

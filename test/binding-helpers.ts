@@ -43,6 +43,7 @@ export const conjugateGradient = {
 export const lineSearch = {
   kind: 'backtracking' as const,
   maxKl: 0.01,
+  maxRowKl: Infinity,
   backtrackFactor: 0.8,
   maxBacktracks: 15,
   acceptRatio: 0.1,

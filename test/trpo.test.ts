@@ -25,6 +25,7 @@ test('fills in the defaults and freezes them', () => {
     maxKl: 0.01,
     stepLength: 'fisher',
     lineSearch: defaultLineSearch,
+    maxRowKl: Infinity,
     backtrackFactor: 0.8,
     maxBacktracks: 15,
     acceptRatio: 0.1,

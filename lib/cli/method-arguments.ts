@@ -62,6 +62,7 @@ export const methodOptions = {
     'backtracking',
     'boundary',
   ]),
+  maxRowKl: limit('bound on the KL divergence of a single row (Infinity, or by task)'),
   backtrackFactor: number('what a failed step is multiplied by (0.8)', between0And1),
   maxBacktracks: integer('shorter steps tried at most (15)', { min: 0 }),
   acceptRatio: number('share of the expected improvement that must come (0.1)', {

@@ -62,8 +62,17 @@ const common: RunPreset = {
   valueLearningRate: 1e-3,
 };
 
-/** Tasks that take long to learn. */
-const legged: TaskPreset = { ...untuned, steps: 1_000_000, stepsPerUpdate: 2048 };
+/** The same for all of MuJoCo: docs/training.md has the study. */
+const mujoco: TaskPreset = {
+  steps: 1_000_000,
+  stepsPerUpdate: 2048,
+  lambda: 0.95,
+  initialLogStd: -0.5,
+  methods: {
+    ...untuned.methods,
+    TRPO: { options: { maxKl: 0.02, maxRowKl: 1, relativeDamping: 1 } },
+  },
+};
 
 /*
  * Pendulum-v1: a critic learns the value of this smooth task to within a percent, so a small lambda
@@ -95,13 +104,13 @@ const tasks: Readonly<Record<EnvironmentName, TaskPreset>> = {
   },
   'Acrobot-v1': untuned,
   'MountainCarContinuous-v0': untuned,
-  'InvertedPendulum-v5': untuned,
-  'InvertedDoublePendulum-v5': untuned,
-  'Reacher-v5': untuned,
-  'Swimmer-v5': untuned,
-  'Hopper-v5': legged,
-  'HalfCheetah-v5': legged,
-  'Walker2d-v5': legged,
+  'InvertedPendulum-v5': { ...mujoco, steps: 100_000 },
+  'InvertedDoublePendulum-v5': mujoco,
+  'Reacher-v5': mujoco,
+  'Swimmer-v5': mujoco,
+  'Hopper-v5': mujoco,
+  'HalfCheetah-v5': mujoco,
+  'Walker2d-v5': mujoco,
 };
 
 /**

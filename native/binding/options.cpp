@@ -61,6 +61,7 @@ LineSearchKind readLineSearchKind(const Options& options, const char* key) {
 LineSearchOptions readLineSearchOptions(const Options& options, LineSearchKind kind) {
   LineSearchOptions result;
   result.maxKl = options.number("maxKl");
+  result.maxRowKl = options.number("maxRowKl");
   result.backtrackFactor = options.number("backtrackFactor");
   result.maxBacktracks = options.integer("maxBacktracks");
   result.acceptRatio = options.number("acceptRatio");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include <vector>
 
 #include "core/method.h"
@@ -24,8 +26,10 @@ class CandidateStep {
   CandidateStep(const UpdateContext& context, std::span<const double> direction, double scale);
 
   // Moves to a fraction of the displacement. Where rounding leaves it open on which side of `maxKl`
-  // the mean KL is, the batch is evaluated again in float64.
-  Evaluation evaluate(double fraction, double maxKl);
+  // the mean KL is, or may, of `maxRowKl` and the largest KL of a row, the batch is evaluated again in
+  // float64.
+  Evaluation evaluate(double fraction, double maxKl,
+                      double maxRowKl = std::numeric_limits<double>::infinity());
   // The candidate that was evaluated last.
   std::span<const double> parameters() const { return candidate_; }
 

@@ -25,10 +25,21 @@ namespace {
 
 using Evaluate = std::function<Evaluation(double fraction)>;
 
-LineSearchStop limitOf(const Evaluation& candidate, double maxKl) {
+bool limitsRows(const LineSearchOptions& options) { return std::isfinite(options.maxRowKl); }
+
+LineSearchStop limitOf(const Evaluation& candidate, const LineSearchOptions& options) {
   if (!candidate.finite) return LineSearchStop::notFinite;
-  if (!(candidate.meanKl <= maxKl)) return LineSearchStop::klExceeded;
-  return LineSearchStop::accepted;
+  const bool isInside = candidate.meanKl <= options.maxKl &&
+                        (!limitsRows(options) || candidate.maxKl <= options.maxRowKl);
+  return isInside ? LineSearchStop::accepted : LineSearchStop::klExceeded;
+}
+
+// What a candidate takes of the trust region, as a mean KL: maxKl is all of it. Both divergences grow
+// like the square of the step.
+double usedKl(const Evaluation& candidate, const LineSearchOptions& options) {
+  if (!limitsRows(options)) return candidate.meanKl;
+  const double ofRows = candidate.maxKl / options.maxRowKl * options.maxKl;
+  return candidate.meanKl > ofRows ? candidate.meanKl : ofRows;
 }
 
 // The acceptance test of a candidate.
@@ -41,7 +52,7 @@ class AcceptanceTest {
         options_(options) {}
 
   LineSearchStop operator()(const Candidate& candidate) const {
-    const LineSearchStop limit = limitOf(candidate.evaluation, options_.maxKl);
+    const LineSearchStop limit = limitOf(candidate.evaluation, options_);
     if (limit != LineSearchStop::accepted) return limit;
     const StepQuality quality(candidate.evaluation.surrogate - surrogateBefore_,
                               candidate.fraction * expectedImprovement_);
@@ -151,13 +162,14 @@ LineSearchSummary findKlBoundary(const Evaluate& evaluate, const LineSearchOptio
   for (int i = 0; i < options.maxBoundaryCandidates; i++) {
     summary.candidates.push_back({fraction, evaluate(fraction)});
     const Evaluation& candidate = summary.candidates.back().evaluation;
-    summary.stop = limitOf(candidate, options.maxKl);
+    const double used = usedKl(candidate, options);
+    summary.stop = limitOf(candidate, options);
     if (summary.stop == LineSearchStop::accepted) {
-      if (candidate.meanKl >= lowest || fraction >= largestFraction) return summary;
+      if (used >= lowest || fraction >= largestFraction) return summary;
       best = fraction;
-      bracket.addInside(fraction, candidate.meanKl);
-    } else if (summary.stop == LineSearchStop::klExceeded && std::isfinite(candidate.meanKl)) {
-      bracket.addOutside(fraction, candidate.meanKl);
+      bracket.addInside(fraction, used);
+    } else if (summary.stop == LineSearchStop::klExceeded && std::isfinite(used)) {
+      bracket.addOutside(fraction, used);
     } else {
       bracket.addNotFinite(fraction);
     }
@@ -168,7 +180,7 @@ LineSearchSummary findKlBoundary(const Evaluate& evaluate, const LineSearchOptio
   // The last candidate is the one that counts, so the best one comes again.
   if (best > 0 && summary.stop != LineSearchStop::accepted) {
     summary.candidates.push_back({best, evaluate(best)});
-    summary.stop = limitOf(summary.candidates.back().evaluation, options.maxKl);
+    summary.stop = limitOf(summary.candidates.back().evaluation, options);
   }
   return summary;
 }

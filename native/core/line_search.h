@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "core/backend.h"
@@ -23,6 +24,8 @@ class StepQuality {
 
 struct LineSearchOptions {
   double maxKl = 0.01;
+  // Largest KL of a single row: a mean says little about states that are rare.
+  double maxRowKl = std::numeric_limits<double>::infinity();
   double backtrackFactor = 0.8;  // in (0, 1)
   int maxBacktracks = 15;
   double acceptRatio = 0.1;  // in [0, 1)
@@ -52,7 +55,7 @@ struct LineSearchSummary {
 };
 
 // Tries fraction = 1, b, b^2, ... of the full step (Schulman et al. 2015, appendix C) until the
-// candidate is finite, its exact mean KL is at most maxKl, and its surrogate rose by more than
+// candidate is finite, its exact mean KL is at most maxKl and no row's above maxRowKl, and its surrogate rose by more than
 // acceptRatio x fraction x expectedImprovement.
 LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
                                          double surrogateBefore, double expectedImprovement,
@@ -63,7 +66,8 @@ LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double f
 LineSearchSummary findKlBoundary(const std::function<Evaluation(double fraction)>& evaluate,
                                  const LineSearchOptions& options, double largestFraction);
 
-// Finds the fraction whose exact mean KL lies in [(1 - klTolerance) maxKl, maxKl], starting from 1
+// Finds the fraction whose exact mean KL lies in [(1 - klTolerance) maxKl, maxKl], or whose largest KL
+// of a row does so below maxRowKl if that comes first, starting from 1
 // and going beyond it where the whole step stays inside: KL grows like fraction^2, so the root of
 // sqrt(KL) is found by a secant in about three evaluations, safeguarded by bisection. Then the same
 // improvement test as in backtracking, and backtracking from there if it fails.

@@ -40,7 +40,7 @@ void step(const UpdateContext& context, const TrpoOptions& options, MethodState&
   const Stopwatch searching;
   CandidateStep candidate(context, natural.direction, summary.stepScale);
   const auto evaluate = [&](double fraction) {
-    return candidate.evaluate(fraction, options.maxKl);
+    return candidate.evaluate(fraction, options.maxKl, options.lineSearch.maxRowKl);
   };
   LineSearchOptions lineSearchOptions = options.lineSearch;
   lineSearchOptions.maxKl = options.maxKl;
