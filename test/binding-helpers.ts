@@ -53,6 +53,7 @@ export const trpo: ResolvedTrpoOptions = {
   maxKl: 0.01,
   stepLength: 'fisher',
   lineSearch: 'boundary',
+  maxRowKl: Infinity,
   backtrackFactor: 0.8,
   maxBacktracks: 15,
   acceptRatio: 0.1,

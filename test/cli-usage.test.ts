@@ -129,19 +129,17 @@ describe('help', () => {
     expect(stdout).toContain('Updating, NaturalPolicyGradient, TRPO:\n  --damping X');
     expect(stdout).toContain('Updating, every method:\n  --no-normalize-advantages');
     expect(stdout).toContain('Defaults by task, of --method PPO');
-    const [heading = '', ...rows] = stdout
-      .slice(stdout.indexOf('Defaults by task'))
-      .split('\n')
-      .slice(1);
-    expect(heading.trim().split(/ {2,}/)).toEqual(
-      expect.arrayContaining(['CartPole-v1', 'Pendulum-v1', 'all others']),
-    );
-    const gamma = rows
-      .find((row) => row.includes('--gamma'))
+    const lines = stdout.slice(stdout.indexOf('Defaults by task')).split('\n').slice(1);
+    // Columns are headed by their tasks, one below the other; the last line of headings has one of each.
+    const first = lines.findIndex((line) => line.trim().startsWith('--'));
+    const headings = (lines[first - 1] ?? '').trim().split(/ {2,}/);
+    expect(headings).toEqual(expect.arrayContaining(['CartPole-v1', 'Pendulum-v1', 'others']));
+    const gamma = lines
+      .find((line) => line.includes('--gamma'))
       ?.trim()
       .split(/ +/);
-    expect(gamma?.slice(1)).toHaveLength(heading.trim().split(/ {2,}/).length);
-    expect(gamma?.[1 + heading.trim().split(/ {2,}/).indexOf('Pendulum-v1')]).toBe('0.95');
+    expect(gamma?.slice(1)).toHaveLength(headings.length);
+    expect(gamma?.[1 + headings.indexOf('Pendulum-v1')]).toBe('0.95');
     for (const name of environmentNames) {
       expect(stdout.slice(0, stdout.indexOf('Methods:'))).toMatch(new RegExp(`[ ,]${name}[,\\n]`));
     }

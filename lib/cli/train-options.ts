@@ -160,14 +160,21 @@ function presetTable(method: MethodName): string {
   // The largest group is what is left when the others are named.
   const columns = [...groups.values()].sort((a, b) => a.tasks.length - b.tasks.length);
   const headings = columns.map(({ tasks }, index) =>
-    index > 0 && index === columns.length - 1 ? 'all others' : tasks.join(', '),
+    index > 0 && index === columns.length - 1 ? ['others'] : tasks,
   );
+  const height = Math.max(...headings.map((tasks) => tasks.length));
   const keys = new Set(columns.flatMap(({ preset }) => Object.keys(preset)));
-  const rows = [...keys].map((key) => [
-    `--${kebabCase(key)}`,
-    ...columns.map(({ preset }) => settingText(preset[key])),
-  ]);
-  const table = [['', ...headings], ...rows];
+  const table = [
+    // One task below the other, the last ones next to the numbers.
+    ...Array.from({ length: height }, (_, line) => [
+      '',
+      ...headings.map((tasks) => tasks[line - height + tasks.length] ?? ''),
+    ]),
+    ...[...keys].map((key) => [
+      `--${kebabCase(key)}`,
+      ...columns.map(({ preset }) => settingText(preset[key])),
+    ]),
+  ];
   const width = (column: number): number =>
     Math.max(...table.map((row) => row[column]?.length ?? 0));
   return table
