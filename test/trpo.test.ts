@@ -142,6 +142,7 @@ test('an accepted step stays in the trust region, a rejected one changes no bit'
         rows: fc.integer({ min: 1, max: 40 }),
         backend: fc.constantFrom('reference', 'cpu'),
         maxKl: fc.constantFrom(1e-4, 0.01, 0.5),
+        maxRowKl: fc.constantFrom(Infinity, 1e-3, 0.1, 1),
         damping: fc.constantFrom(0, 1e-3, 0.1),
         maxBacktracks: fc.integer({ min: 0, max: 5 }),
         acceptRatio: fc.constantFrom(0, 0.1, 0.9),
@@ -159,8 +160,9 @@ test('an accepted step stays in the trust region, a rejected one changes no bit'
         if (summary.accepted) {
           const judge = smallPolicy(actions, { backend: 'reference' });
           judge.setParameters(before);
-          const { mean } = judge.kl(batch.observations, after);
+          const { mean, max } = judge.kl(batch.observations, after);
           expect(mean).toBeLessThanOrEqual(options.maxKl);
+          expect(max).toBeLessThanOrEqual(options.maxRowKl);
           expect(summary.surrogateAfter).toBeGreaterThan(summary.surrogateBefore);
           expect(policy.version).toBe(1);
           judge.close();
@@ -178,6 +180,36 @@ test('an accepted step stays in the trust region, a rejected one changes no bit'
   );
   expect(seen.has('accepted')).toBe(true);
   expect(seen.size).toBeGreaterThan(1);
+});
+
+test.each(['reference', 'cpu'])('a row may hold the step back: %s', async (backend) => {
+  const updated = async (maxRowKl: number) => {
+    const policy = smallPolicy({ kind: 'continuous', size: 2 }, { backend });
+    const batch = makeBatch(policy, 100);
+    const before = parametersOf(policy);
+    // One state that is far from the others, and matters much.
+    batch.observations.set([9, -9, 9], 3 * 7);
+    const advantages = batch.advantages.map((value, index) => (index === 7 ? 8 : value));
+    const summary = await new TRPO(policy, { maxKl: 0.02, maxRowKl, acceptRatio: 0 }).update({
+      ...batch,
+      advantages,
+    });
+    const judge = smallPolicy({ kind: 'continuous', size: 2 }, { backend: 'reference' });
+    judge.setParameters(before);
+    return { summary, ...judge.kl(batch.observations, parametersOf(policy)) };
+  };
+  const free = await updated(Infinity);
+  expect(free.summary.meanKl).toBeGreaterThan(0.0198);
+  expect(free.max).toBeGreaterThan(0.2);
+  const held = await updated(0.1);
+  expect(held.summary.accepted).toBe(true);
+  expect(held.max).toBeLessThanOrEqual(0.1);
+  expect(held.max).toBeGreaterThanOrEqual(0.099);
+  expect(held.summary.maxKl).toBeCloseTo(held.max, 12);
+  expect(held.summary.meanKl).toBeLessThan(0.5 * free.summary.meanKl);
+  // A bound that no row reaches changes nothing.
+  const loose = await updated(100 * free.max);
+  expect(loose.summary.stepFraction).toBe(free.summary.stepFraction);
 });
 
 describe('rejections say why', () => {
@@ -201,6 +233,20 @@ describe('rejections say why', () => {
     expect(summary.reason).toBe('klExceeded');
     expect(summary.message).toMatch(
       /^rejected: mean KL [\d.e+]+ of the last candidate is still above 5 after 1 candidate$/,
+    );
+  });
+
+  test('klExceeded, of a row', async () => {
+    const policy = smallPolicy({ kind: 'continuous', size: 2 }, { initialLogStd: -1 });
+    const summary = await new TRPO(policy, {
+      maxKl: 5,
+      maxRowKl: 1e-9,
+      maxBacktracks: 2,
+      lineSearch: 'backtracking',
+    }).update(makeBatch(policy, 30));
+    expect(summary.reason).toBe('klExceeded');
+    expect(summary.message).toMatch(
+      /^rejected: KL [\d.e+]+ of a row of the last candidate is still above 1e-9 after 3 candidates$/,
     );
   });
 

@@ -208,6 +208,38 @@ CASE("no KL at all: outwards to the largest fraction and no further") {
   CHECK(endsInBand(negative));
 }
 
+CASE("rows that reach their bound first end the search at it") {
+  LineSearchOptions options;
+  options.maxRowKl = 1;
+  for (const double ratio : {0.1, 1.0, 40.0, 50.0, 60.0, 3000.0}) {  // row's over mean, at 50 equal
+    const Context context("ratio ", ratio);
+    std::vector<double> asked;
+    const auto summary = findKlBoundary(
+        [&](double fraction) {
+          asked.push_back(fraction);
+          Evaluation result = evaluation(0, 0.3 * fraction * fraction);
+          result.maxKl = ratio * result.meanKl;
+          return result;
+        },
+        options, kLargestFraction);
+    const Evaluation& last = summary.candidates.back().evaluation;
+    CHECK(summary.stop == Stop::accepted);
+    CHECK(last.meanKl <= options.maxKl && last.maxKl <= options.maxRowKl);
+    CHECK(last.meanKl >= (1 - options.klTolerance) * options.maxKl ||
+          last.maxKl >= (1 - options.klTolerance) * options.maxRowKl);
+    CHECK(asked.size() <= 4);
+  }
+  // Without a number of the rows there is nothing to go by.
+  const auto unknown = findKlBoundary(
+      [](double fraction) {
+        Evaluation result = evaluation(0, 0.001 * fraction * fraction);
+        result.maxKl = kNaN;
+        return result;
+      },
+      options, 1);
+  CHECK(unknown.stop == Stop::klExceeded);
+}
+
 CASE("limited to the whole step: inside is good enough there, outside is searched below it") {
   CHECK(find([](double f) { return 0.2 * f; }, {}, 1).candidates.size() == 1);
   const auto summary = find([](double f) { return 5 * f * f; }, {}, 1);

@@ -71,6 +71,22 @@ CASE("KL of exactly maxKl is inside, the next number is not") {
   CHECK(summary.candidates.size() == 5);
 }
 
+CASE("the KL of every row counts where it is limited") {
+  const auto withRow = [](double fraction) {
+    Evaluation result = evaluation(1 + fraction, 0.001 * fraction * fraction);
+    result.maxKl = 4 * fraction * fraction;
+    return result;
+  };
+  CHECK(search(withRow).candidates.size() == 1);
+  LineSearchOptions values = options();
+  values.maxRowKl = 1;  // at f = 1/2 exactly
+  const auto summary = search(withRow, values);
+  CHECK(summary.stop == Stop::accepted);
+  CHECK(summary.candidates.size() == 2 && summary.candidates[1].fraction == 0.5);
+  values.maxRowKl = std::nextafter(1, 0);
+  CHECK(search(withRow, values).candidates.size() == 3);
+}
+
 CASE("improvement must exceed the ratio of what that fraction promised") {
   // Promised: 2 f; wanted: more than 0.1 of it, so more than 1 + 0.2 f.
   const auto summary = search([](double fraction) {

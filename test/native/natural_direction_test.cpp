@@ -565,7 +565,8 @@ CASE("adaptive damping: the first from the options, then from the state") {
   options.damping = 0.3;
   NaturalDirectionState state;
   const auto used = [&] {
-    return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state).summary.damping;
+    return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state)
+        .summary.damping;
   };
   options.adaptiveDamping.enabled = true;
   CHECK(used() == 0.3);
