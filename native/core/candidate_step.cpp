@@ -44,7 +44,8 @@ Evaluation CandidateStep::evaluate(double fraction, double maxKl, double maxRowK
   constexpr double kRowBand = 1.0 / 16;
   const bool isOpen = evaluation.finite && evaluation.klUncertainty > 0 &&
                       (std::abs(evaluation.meanKl - maxKl) <= evaluation.klUncertainty ||
-                       std::abs(evaluation.maxKl - maxRowKl) <= kRowBand * maxRowKl);
+                       (std::isfinite(maxRowKl) &&
+                        std::abs(evaluation.maxKl - maxRowKl) <= kRowBand * maxRowKl));
   return isOpen ? context_.problem.evaluateInDouble(candidate_) : evaluation;
 }
 
