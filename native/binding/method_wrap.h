@@ -33,7 +33,7 @@ class MethodWrap : public ClassWrap<MethodWrap> {
   Napi::Value busy(const Napi::CallbackInfo& info);
 
   std::string kind_;
-  UpdateRequest next_;  // the options, and the state that the last update left
+  UpdateRequest next_;                  // the options, and the state that the last update left
   std::weak_ptr<const Policy> policy_;  // that the state belongs to
   bool hasState_ = false;
   bool busy_ = false;

@@ -40,12 +40,13 @@ Evaluation CandidateStep::evaluate(double fraction, double maxKl, double maxRowK
   }
   context_.backend.roundParameters(candidate_);
   const Evaluation evaluation = context_.problem.evaluate(candidate_);
-  // Of a single row no uncertainty is stated: so near the bound float64 decides anyway.
+  // Of a single row no uncertainty is stated: so near its bound float64 decides anyway.
   constexpr double kRowBand = 1.0 / 16;
-  const bool isOpen = evaluation.finite && evaluation.klUncertainty > 0 &&
-                      (std::abs(evaluation.meanKl - maxKl) <= evaluation.klUncertainty ||
-                       (std::isfinite(maxRowKl) &&
-                        std::abs(evaluation.maxKl - maxRowKl) <= kRowBand * maxRowKl));
+  const bool isMeanOpen = std::abs(evaluation.meanKl - maxKl) <= evaluation.klUncertainty;
+  const bool isRowOpen =
+      std::isfinite(maxRowKl) && std::abs(evaluation.maxKl - maxRowKl) <= kRowBand * maxRowKl;
+  const bool isOpen =
+      evaluation.finite && evaluation.klUncertainty > 0 && (isMeanOpen || isRowOpen);
   return isOpen ? context_.problem.evaluateInDouble(candidate_) : evaluation;
 }
 

@@ -26,8 +26,8 @@ class CandidateStep {
   CandidateStep(const UpdateContext& context, std::span<const double> direction, double scale);
 
   // Moves to a fraction of the displacement. Where rounding leaves it open on which side of `maxKl`
-  // the mean KL is, or may, of `maxRowKl` and the largest KL of a row, the batch is evaluated again in
-  // float64.
+  // the mean KL is, or may, of `maxRowKl` and the largest KL of a row, the batch is evaluated again
+  // in float64.
   Evaluation evaluate(double fraction, double maxKl,
                       double maxRowKl = std::numeric_limits<double>::infinity());
   // The candidate that was evaluated last.

@@ -34,8 +34,8 @@ LineSearchStop limitOf(const Evaluation& candidate, const LineSearchOptions& opt
   return isInside ? LineSearchStop::accepted : LineSearchStop::klExceeded;
 }
 
-// What a candidate takes of the trust region, as a mean KL: maxKl is all of it. Both divergences grow
-// like the square of the step.
+// What a candidate takes of the trust region, as a mean KL: maxKl is all of it. Both divergences
+// grow like the square of the step.
 double usedKl(const Evaluation& candidate, const LineSearchOptions& options) {
   if (!limitsRows(options)) return candidate.meanKl;
   const double ofRows = candidate.maxKl / options.maxRowKl * options.maxKl;

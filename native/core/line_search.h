@@ -55,8 +55,8 @@ struct LineSearchSummary {
 };
 
 // Tries fraction = 1, b, b^2, ... of the full step (Schulman et al. 2015, appendix C) until the
-// candidate is finite, its exact mean KL is at most maxKl and no row's above maxRowKl, and its surrogate rose by more than
-// acceptRatio x fraction x expectedImprovement.
+// candidate is finite, its exact mean KL is at most maxKl and no row's above maxRowKl, and its
+// surrogate rose by more than acceptRatio x fraction x expectedImprovement.
 LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
                                          double surrogateBefore, double expectedImprovement,
                                          const LineSearchOptions& options);
@@ -66,11 +66,11 @@ LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double f
 LineSearchSummary findKlBoundary(const std::function<Evaluation(double fraction)>& evaluate,
                                  const LineSearchOptions& options, double largestFraction);
 
-// Finds the fraction whose exact mean KL lies in [(1 - klTolerance) maxKl, maxKl], or whose largest KL
-// of a row does so below maxRowKl if that comes first, starting from 1
-// and going beyond it where the whole step stays inside: KL grows like fraction^2, so the root of
-// sqrt(KL) is found by a secant in about three evaluations, safeguarded by bisection. Then the same
-// improvement test as in backtracking, and backtracking from there if it fails.
+// Finds the fraction whose exact mean KL lies in [(1 - klTolerance) maxKl, maxKl], or whose largest
+// KL of a row does so below maxRowKl if that comes first, starting from 1 and going beyond it where
+// the whole step stays inside: KL grows like fraction^2, so the root of sqrt(KL) is found by a
+// secant in about three evaluations, safeguarded by bisection. Then the same improvement test as in
+// backtracking, and backtracking from there if it fails.
 LineSearchSummary boundaryLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
                                      double surrogateBefore, double expectedImprovement,
                                      const LineSearchOptions& options);

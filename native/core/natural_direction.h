@@ -30,11 +30,11 @@ struct AdaptiveDamping {
 
 struct NaturalDirectionOptions {
   double damping = 0.1;  // where damping is adaptive, the first one
-  // What is added to it, in units of trace(F) / rows. g = mean of A s and F = mean of s s', with the
-  // scores s, so (F + damping I)^-1 g is the ridge regression of advantages A on scores. Where a part
-  // R^2 of their variance is signal, which all parameters share alike, the best ridge is (Hoerl and
-  // Kennard 1970) (1 - R^2) / R^2 trace(F) / rows. F grows as exploration shrinks, and a fixed damping
-  // is soon next to nothing: the direction then fits the noise of the batch.
+  // What is added to it, in units of trace(F) / rows. g = mean of A s and F = mean of s s', with
+  // the scores s, so (F + damping I)^-1 g is the ridge regression of advantages A on scores. Where
+  // a part R^2 of their variance is signal, which all parameters share alike, the best ridge is
+  // (Hoerl and Kennard 1970) (1 - R^2) / R^2 trace(F) / rows. F grows as exploration shrinks, and a
+  // fixed damping is soon next to nothing: the direction then fits the noise of the batch.
   double relativeDamping = 0;
   AdaptiveDamping adaptiveDamping;
   FisherEstimator fisher = FisherEstimator::exact;

@@ -16,9 +16,9 @@ UpdateSummary naturalPolicyGradientStep(const UpdateContext& context,
   if (summary.status != UpdateStatus::accepted) return summary;
 
   const Stopwatch stopwatch;
-  const NaturalDirection natural =
-      findNaturalDirection(context.fisherProblem, context.model, start.gradient,
-                           context.problem.rows(), options.naturalDirection, state.naturalDirection);
+  const NaturalDirection natural = findNaturalDirection(
+      context.fisherProblem, context.model, start.gradient, context.problem.rows(),
+      options.naturalDirection, state.naturalDirection);
   summary.timing.solve = stopwatch.seconds();
   summary.hasNaturalDirection = true;
   summary.naturalDirection = natural.summary;

@@ -209,9 +209,8 @@ NaturalDirection Policy::naturalDirection(const PolicySnapshot& snapshot,
   NaturalDirectionState state;
   state.direction = std::move(start);
   const Stopwatch stopwatch;
-  NaturalDirection direction =
-      findNaturalDirection(sample ? *sample : *problem, model_, gradient, rollout.rows, options,
-                           state);
+  NaturalDirection direction = findNaturalDirection(sample ? *sample : *problem, model_, gradient,
+                                                    rollout.rows, options, state);
   seconds = stopwatch.seconds();
   return direction;
 }

@@ -17,9 +17,9 @@ void step(const UpdateContext& context, const TrpoOptions& options, MethodState&
 
   // 2. The natural direction x = (F + lambda I)^-1 g.
   const Stopwatch solving;
-  const NaturalDirection natural =
-      findNaturalDirection(context.fisherProblem, context.model, start.gradient,
-                           context.problem.rows(), options.naturalDirection, state.naturalDirection);
+  const NaturalDirection natural = findNaturalDirection(
+      context.fisherProblem, context.model, start.gradient, context.problem.rows(),
+      options.naturalDirection, state.naturalDirection);
   summary.timing.solve = solving.seconds();
   summary.hasNaturalDirection = true;
   summary.naturalDirection = natural.summary;
