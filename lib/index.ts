@@ -74,6 +74,7 @@ export { PPO } from './ppo.js';
 export type { PpoOptions, ResolvedPpoOptions } from './ppo.js';
 export { RolloutBuffer } from './rollout-buffer.js';
 export type { FinishOptions, RolloutBufferOptions, RolloutStep } from './rollout-buffer.js';
+export type { Schedule } from './schedule.js';
 export { actionLength } from './spaces.js';
 export type {
   ActionSpace,
@@ -89,6 +90,7 @@ export type { TrainOptions, TrainProgress, TrainResult, TrainState, TrainTiming 
 export { TRPO } from './trpo.js';
 export type { ResolvedTrpoOptions, TrpoOptions } from './trpo.js';
 export type { UpdateDiagnostics } from './update-diagnostics.js';
+export type { UpdateOptions } from './update-options.js';
 export type { NaturalDirectionSummary, UpdateReason, UpdateSummary } from './update-summary.js';
 export { ValueFunction } from './value-function.js';
 export type { FitBatch, FitSummary, ValueFunctionOptions } from './value-function.js';

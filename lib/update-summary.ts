@@ -45,7 +45,7 @@ export interface NaturalDirectionSummary {
    */
   readonly warmStarted: boolean;
   /**
-   * The damping used, which may be adaptive.
+   * The damping used, with what `adaptiveDamping` or `relativeDamping` made of it.
    */
   readonly damping: number;
   /**
