@@ -177,7 +177,7 @@ describe('the report', () => {
   test('says what was reached, by which metric, and what it cost', () => {
     const text = report(row(0, 100, 0.0099), row(1, 200, 0.0095));
     expect(text).toContain(
-      '| CartPole-v1 | 2 | 1,000 | 150 ± 50 | 500 ± 0 | 500 ± 0 | 500 | best only |',
+      '| CartPole-v1 | 2 | 1,000 | 150 ± 50 | 500 ± 0 | 500 ± 0 | 500 | evaluation, best in training |',
     );
     expect(text).toContain(
       '| CartPole-v1 | 2 ± 0 s | 500 | 50 / 25 / 13 / 10 / 3 | 75.00 % | 0.009900 | 0.01 |',

@@ -112,14 +112,16 @@ function returnTables(cells) {
   const table = cells.map((cell) => {
     const { task, runs } = cell;
     const { aim } = peers.tasks[task] ?? {};
-    const [last, best] = ['last', 'best'].map((name) => statisticsOf(cell, name));
+    const statistics = Object.fromEntries(
+      ['last', 'evaluation', 'best'].map((name) => [name, statisticsOf(cell, name)]),
+    );
     return [
       task,
       runs.length,
       stepsText(runs),
-      ...['last', 'evaluation', 'best'].map((name) => meanText(statisticsOf(cell, name))),
+      ...Object.values(statistics).map(meanText),
       number(aim),
-      aim === undefined ? '–' : reached(last.mean, best.mean, aim),
+      aim === undefined ? '–' : reached(statistics, aim),
     ];
   });
   const head = ['task', 'seeds', 'steps', scoreNames.last, scoreNames.evaluation, scoreNames.best];
@@ -130,8 +132,10 @@ function returnTables(cells) {
   ];
 }
 
-function reached(last, best, aim) {
-  return last >= aim ? 'yes' : best >= aim ? 'best only' : 'no';
+/** By which of the scores a task's aim is reached. */
+function reached(statistics, aim) {
+  const names = Object.keys(statistics).filter((name) => statistics[name].mean >= aim);
+  return names.length === 0 ? 'no' : names.map((name) => scoreNames[name]).join(', ');
 }
 
 function stepsText(runs) {
