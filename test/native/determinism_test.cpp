@@ -69,7 +69,8 @@ const bool kDirectionAdded = addForEachBackend(
           std::vector<double> gradient(problem.parameters.size());
           held->surrogateGradient(gradient);
           NaturalDirectionState state;
-          return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state).direction;
+          return findNaturalDirection(*held, problem.model, gradient, problem.rows, options, state)
+              .direction;
         };
         const std::vector<double> one = directionWith(1);
         CHECK(norm(one) > 0);
