@@ -23,6 +23,7 @@ interface RunOptions {
   readonly seed?: number;
   readonly maxKl?: number;
   readonly threads?: number;
+  readonly schedule?: object;
   readonly table?: string;
 }
 
@@ -35,7 +36,7 @@ function makeRun(name: string, options: RunOptions = {}): void {
     format: 'trustregion run',
     formatVersion: 1,
     ...{ task, method, seed },
-    train: { steps: 3000, gamma: 0.99 },
+    train: { steps: 3000, gamma: 0.99, schedule: options.schedule ?? {} },
     methodOptions: { maxKl, seed },
     policy: { hidden: [64, 64], activation: 'tanh', parameterCount: 9, seed },
     valueFunction: { hidden: [64, 64], activation: 'tanh', fit: { epochs: 10 }, seed },
@@ -59,6 +60,7 @@ beforeAll(() => {
     makeRun(`a${seed}`, { seed, threads: seed + 1 });
   }
   makeRun('wide', { seed: 0, maxKl: 0.02 });
+  makeRun('falling', { seed: 0, maxKl: 0.05, schedule: { maxKl: 0 } });
   makeRun('ppo', { seed: 0, method: 'PPO', maxKl: 0.03 });
   makeRun('pendulum', { task: 'Pendulum-v1' });
 });
@@ -116,6 +118,8 @@ describe('trustregion plot', () => {
     expectSound(svg);
     expect(svg).toContain('>bound 0.01</text>');
     expect(svg).toContain('>bound 0.02</text>');
+    expect(run('plot', 'falling', '--metric', 'kl', '--out', 'falling.svg').code).toBe(0);
+    expect(picture('falling.svg')).toContain('>first bound 0.05</text>');
     expect(run('plot', 'a0', '--metric', 'update', '--out', 'update.svg').code).toBe(0);
     expect(picture('update.svg')).toContain('>CartPole-v1: update</text>');
   });
