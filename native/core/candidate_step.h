@@ -1,7 +1,6 @@
 #pragma once
 
 #include <limits>
-
 #include <vector>
 
 #include "core/method.h"

@@ -84,10 +84,20 @@ bool usesCholesky(SolverChoice choice, size_t parameterCount) {
          (choice == SolverChoice::automatic && parameterCount <= kDenseParameters);
 }
 
-// The preconditioner, kept from an earlier update while it is young enough.
+using Diagonal = std::shared_ptr<const std::vector<double>>;
+
+Diagonal fisherDiagonalOf(Problem& problem) {
+  std::vector<double> diagonal(problem.parameterCount());
+  problem.fisherDiagonal(diagonal);
+  return std::make_shared<const std::vector<double>>(std::move(diagonal));
+}
+
+// The preconditioner, kept from an earlier update while it is young enough. `known` is the diagonal
+// of F, or null.
 LinearOperator makePreconditioner(Problem& problem, const PolicyModel& model,
                                   const NaturalDirectionOptions& options, double damping,
-                                  NaturalDirectionState& state, NaturalDirectionSummary& summary) {
+                                  const Diagonal& known, NaturalDirectionState& state,
+                                  NaturalDirectionSummary& summary) {
   summary.preconditioner = options.preconditioner;
   // Only the kind in use is kept: preconditionerAge is its age.
   if (options.preconditioner != Preconditioner::jacobi) state.diagonal = nullptr;
@@ -99,9 +109,7 @@ LinearOperator makePreconditioner(Problem& problem, const PolicyModel& model,
     case Preconditioner::jacobi: {
       summary.preconditionerRefreshed = isDue || !state.diagonal;
       if (summary.preconditionerRefreshed) {
-        std::vector<double> diagonal(problem.parameterCount());
-        problem.fisherDiagonal(diagonal);
-        state.diagonal = std::make_shared<const std::vector<double>>(std::move(diagonal));
+        state.diagonal = known ? known : fisherDiagonalOf(problem);
       }
       // As for the Kronecker factors: what no row has excited is not divided by next to nothing.
       const double largest = *std::max_element(state.diagonal->begin(), state.diagonal->end());
@@ -174,13 +182,6 @@ ConjugateGradientSummary solveIteratively(Problem& problem, const FisherSystem& 
   return summary;
 }
 
-// trace(F)
-double traceOf(Problem& problem) {
-  std::vector<double> diagonal(problem.parameterCount());
-  problem.fisherDiagonal(diagonal);
-  return std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
-}
-
 }  // namespace
 
 NaturalDirection findNaturalDirection(Problem& fisherProblem, const PolicyModel& model,
@@ -193,8 +194,11 @@ NaturalDirection findNaturalDirection(Problem& fisherProblem, const PolicyModel&
   NaturalDirectionSummary& summary = result.summary;
   const bool isAdaptive = options.adaptiveDamping.enabled;
   double damping = isAdaptive && state.damping > 0 ? state.damping : options.damping;
+  Diagonal diagonal;
   if (options.relativeDamping > 0) {
-    damping += options.relativeDamping * traceOf(fisherProblem) / static_cast<double>(rows);
+    diagonal = fisherDiagonalOf(fisherProblem);
+    const double trace = std::accumulate(diagonal->begin(), diagonal->end(), 0.0);
+    damping += options.relativeDamping * trace / static_cast<double>(rows);
   }
   const FisherSystem system{options.fisher, damping};
   summary.damping = damping;
@@ -204,7 +208,7 @@ NaturalDirection findNaturalDirection(Problem& fisherProblem, const PolicyModel&
     summary.conjugateGradient = solveDensely(fisherProblem, system, gradient, result);
   } else {
     const LinearOperator preconditioner =
-        makePreconditioner(fisherProblem, model, options, damping, state, summary);
+        makePreconditioner(fisherProblem, model, options, damping, diagonal, state, summary);
     state.preconditionerAge = summary.preconditionerRefreshed ? 1 : state.preconditionerAge + 1;
     summary.conjugateGradient =
         solveIteratively(fisherProblem, system, gradient, options, state, preconditioner, result);
