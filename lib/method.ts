@@ -9,9 +9,9 @@ import type { NativeMethod, NativeUpdateSummary } from './native.js';
 import { openPolicy } from './policy-geometry.js';
 import type { Policy } from './policy.js';
 import type { ActionSpace } from './spaces.js';
-import { summarize } from './update-summary.js';
-import { requireOwnOptions } from './update-options.js';
+import { requireOwnOptions, updateOptionNames } from './update-options.js';
 import type { UpdateOptions } from './update-options.js';
+import { summarize } from './update-summary.js';
 import type { UpdateSummary } from './update-summary.js';
 import { rejectUnknownOptions, requireInteger } from './validate.js';
 
@@ -118,7 +118,8 @@ export abstract class Method<
 
   /** The options of an update that is given some of its own. */
   #optionsWith(options: UpdateOptions): ResolvedOptions[Name] {
-    requireOwnOptions(options, this.options, this.name, 'update options');
+    rejectUnknownOptions(options, updateOptionNames, 'update options');
+    requireOwnOptions(options, this, 'update options');
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     return given.length === 0
       ? this.options

@@ -16,12 +16,11 @@ export interface RewardRecord {
  * @throws TrustRegionError `ERR_UNKNOWN_OPTION`, `ERR_INVALID_ARGUMENT`, `ERR_NOT_FINITE` or
  *   `ERR_OUT_OF_RANGE`.
  */
-export function checkRewardRecord(record: RewardRecord, name: string): RewardRecord {
+export function checkRewardRecord(record: RewardRecord, name: string): void {
   rejectUnknownOptions(record, ['count', 'mean', 'squares'], name);
   requireInteger(record.count, `${name}.count`, { min: 0 });
   requireNumber(record.mean, `${name}.mean`);
   requireNumber(record.squares, `${name}.squares`, { min: 0 });
-  return record;
 }
 
 /**

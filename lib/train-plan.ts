@@ -3,16 +3,15 @@ import type { EstimatorOptions, ResolvedEstimator } from './advantage-estimator.
 import { EnvironmentGroup } from './environment-group.js';
 import type { Environment } from './environments/environment.js';
 import { TrustRegionError } from './errors.js';
-import { learningRateOf, resolveFitOptions } from './fit-options.js';
+import { resolveFitOptions } from './fit-options.js';
 import type { FitOptions, ResolvedFitOptions } from './fit-options.js';
 import { Method } from './method.js';
 import { methodNames } from './methods.js';
 import { openPolicy } from './policy-geometry.js';
 import { requireSeed } from './policy-options.js';
 import type { Policy } from './policy.js';
-import { checkSchedule } from './schedule.js';
-import type { Schedule } from './schedule.js';
 import { requireRolloutSize } from './rollout-storage.js';
+import type { Schedule } from './schedule.js';
 import type { ActionSpace } from './spaces.js';
 import { requireEnvironment, requireMatch } from './supervised-environment.js';
 import type { TrainProgress } from './train.js';
@@ -25,7 +24,6 @@ import {
   requireFunction,
   requireInteger,
 } from './validate.js';
-import { defaultMaxKl } from './trpo.js';
 import { ValueFunction } from './value-function.js';
 import { openVector, VectorEnvironment } from './vector-environment.js';
 import type { OpenVector } from './vector-environment.js';
@@ -153,7 +151,6 @@ export interface TrainPlan {
   readonly estimator: ResolvedEstimator;
   readonly normalizeObservations: boolean;
   readonly scaleRewards: boolean;
-  readonly schedule: Schedule;
   readonly valueFit: ResolvedFitOptions;
   readonly seed: number;
   readonly from: TrainState | undefined;
@@ -182,7 +179,6 @@ export function planTraining<Actions extends ActionSpace>(
       `stepsPerUpdate must be a multiple of the ${count} environments, got ${stepsPerUpdate}`,
     );
   }
-  const valueFit = resolveFitOptions(options.valueFit ?? {});
   const plan: TrainPlan = {
     environments,
     totalSteps: Math.ceil(requireInteger(options.steps, 'steps', { min: 1 }) / count) * count,
@@ -193,8 +189,7 @@ export function planTraining<Actions extends ActionSpace>(
       'normalizeObservations',
     ),
     scaleRewards: requireBoolean(options.scaleRewards ?? false, 'scaleRewards'),
-    schedule: planSchedule(options, valueFit),
-    valueFit,
+    valueFit: resolveFitOptions(options.valueFit ?? {}),
     seed: requireSeed(options.seed ?? 0),
     from: options.from === undefined ? undefined : checkTrainState(options.from, count),
   };
@@ -206,14 +201,6 @@ export function planTraining<Actions extends ActionSpace>(
     actionLength,
   });
   return plan;
-}
-
-function planSchedule<Actions extends ActionSpace>(
-  { schedule = {}, method, valueFunction }: TrainOptions<Actions>,
-  fit: ResolvedFitOptions,
-): Schedule {
-  const own = { name: method?.name ?? 'TRPO', options: method?.options ?? { maxKl: defaultMaxKl } };
-  return checkSchedule(schedule, own, valueFunction === null ? undefined : learningRateOf(fit));
 }
 
 function checkObjects<Actions extends ActionSpace>({

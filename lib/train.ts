@@ -2,16 +2,16 @@ import { performance } from 'node:perf_hooks';
 import type { Batch } from './batch.js';
 import { Collector } from './collector.js';
 import { EpisodeStatistics } from './episode-statistics.js';
+import { learningRateOf } from './fit-options.js';
 import type { Method } from './method.js';
 import type { Policy } from './policy.js';
-import { learningRateOf } from './fit-options.js';
+import { RewardScale } from './reward-scale.js';
 import { makeBatch } from './rollout-batch.js';
 import type { Rollout } from './rollout-batch.js';
+import { checkSchedule, scheduledAt } from './schedule.js';
+import type { Schedule } from './schedule.js';
 import { continuedSeed, deriveSeeds } from './seeds.js';
 import type { ActionSpace } from './spaces.js';
-import { RewardScale } from './reward-scale.js';
-import { scheduledAt } from './schedule.js';
-import type { Schedule } from './schedule.js';
 import { longestRollout, planTraining, rolloutSteps } from './train-plan.js';
 import type { TrainOptions, TrainPlan } from './train-plan.js';
 import type { TrainState } from './train-state.js';
@@ -174,6 +174,9 @@ class Training<Actions extends ActionSpace> {
   readonly #plan: TrainPlan;
   readonly #critic: ValueFunction | null;
   readonly #method: Method;
+  readonly #schedule: Schedule;
+  /** Of the critic's Adam; `undefined` without one. */
+  readonly #valueLearningRate: number | undefined;
   readonly #statistics: EpisodeStatistics;
   readonly #rewardScale: RewardScale | null;
   readonly #times: TimeSheet;
@@ -187,6 +190,8 @@ class Training<Actions extends ActionSpace> {
     this.#plan = plan;
     this.#critic = critic;
     this.#method = options.method ?? new TRPO(options.policy);
+    this.#valueLearningRate = critic === null ? undefined : learningRateOf(plan.valueFit);
+    this.#schedule = checkSchedule(options.schedule ?? {}, this.#method, this.#valueLearningRate);
     this.#times = new TimeSheet(plan.from?.timing);
     this.#statistics = new EpisodeStatistics(plan.environments.count, undefined, plan.from);
     this.#rewardScale = plan.scaleRewards
@@ -301,10 +306,10 @@ class Training<Actions extends ActionSpace> {
 
   /** The numbers that change during the run, as they are for a rollout just collected. */
   #scheduled({ steps }: Rollout): Schedule {
-    const { schedule, valueFit, totalSteps, environments } = this.#plan;
+    const { totalSteps, environments } = this.#plan;
     const before = this.#statistics.steps - steps * environments.count;
-    const start = { ...this.#method.options, valueLearningRate: learningRateOf(valueFit) };
-    return scheduledAt(schedule, start, before / totalSteps);
+    const start = { ...this.#method.options, valueLearningRate: this.#valueLearningRate };
+    return scheduledAt(this.#schedule, start, before / totalSteps);
   }
 
   #finish(rollout: Rollout): Required<Batch> {

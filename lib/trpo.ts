@@ -59,11 +59,6 @@ export const trpoOptionNames: readonly (keyof TrpoOptions)[] = [
 ];
 
 /**
- * Default of the trust region.
- */
-export const defaultMaxKl = 0.01;
-
-/**
  * Default that a measurement decided; bench/RESULTS.md has the figures.
  */
 export const defaultLineSearch = 'boundary';
@@ -113,7 +108,7 @@ export class TRPO<A extends ActionSpace = ActionSpace> extends Method<A, 'TRPO'>
 }
 
 function resolveOptions(options: TrpoOptions, parameterCount: number): ResolvedTrpoOptions {
-  const { maxKl = defaultMaxKl, stepLength = 'fisher', lineSearch = defaultLineSearch } = options;
+  const { maxKl = 0.01, stepLength = 'fisher', lineSearch = defaultLineSearch } = options;
   const kind = requireOneOf(lineSearch, 'lineSearch', ['backtracking', 'boundary']);
   return {
     maxKl: requireNumber(maxKl, 'maxKl', { exclusiveMin: 0 }),

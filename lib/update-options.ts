@@ -1,5 +1,5 @@
 import { TrustRegionError } from './errors.js';
-import { rejectUnknownOptions } from './validate.js';
+import type { Method } from './method.js';
 
 /**
  * The numbers that say how far a method steps. They may differ from one update to the next: given to
@@ -52,23 +52,21 @@ export const updateOptionNames: readonly (keyof UpdateOptions)[] = [
 ];
 
 /**
- * Makes sure that every option given is one that a method with `own` options has.
+ * Makes sure that every option given is one that a method has. Unknown ones are the caller's business.
  *
  * @param where - What messages call the options.
- * @throws TrustRegionError `ERR_UNKNOWN_OPTION`, or `ERR_INVALID_ARGUMENT` for one of another method.
+ * @throws TrustRegionError `ERR_INVALID_ARGUMENT` for one of another method.
  */
 export function requireOwnOptions(
   options: UpdateOptions,
-  own: object,
-  method: string,
+  method: Pick<Method, 'name' | 'options'>,
   where: string,
 ): void {
-  rejectUnknownOptions(options, updateOptionNames, where);
   for (const name of updateOptionNames) {
-    if (options[name] !== undefined && !(name in own)) {
+    if (options[name] !== undefined && !(name in method.options)) {
       throw new TrustRegionError(
         'ERR_INVALID_ARGUMENT',
-        `${name} must be left out of the ${where}: this ${method} has no such option, ` +
+        `${name} must be left out of the ${where}: this ${method.name} has no such option, ` +
           `got ${String(options[name])}`,
       );
     }

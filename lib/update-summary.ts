@@ -105,7 +105,7 @@ export interface UpdateSummary {
    */
   readonly klBound: number | null;
   /**
-   * Largest KL divergence of a row (which no option bounds); 0 unless accepted.
+   * Largest KL divergence of a row, which TRPO's option `maxRowKl` bounds; 0 unless accepted.
    */
   readonly maxKl: number;
   /**
