@@ -21,6 +21,8 @@ export interface NativePolicyConfig {
   /** [size] for gaussian and bernoulli; the number of categories of each factor otherwise. */
   readonly actionCounts: readonly number[];
   readonly initialLogStd: number;
+  /** -Infinity for none. */
+  readonly minLogStd: number;
   readonly outputGain: number;
   readonly seed: number;
   /** '' for the default. */

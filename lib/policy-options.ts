@@ -68,6 +68,14 @@ export interface PolicyOptions<A extends ActionSpace = ActionSpace> extends Netw
    */
   readonly initialLogStd?: number;
   /**
+   * Lower bound of each log standard deviation, from -20 to 20 and at most `initialLogStd`; continuous
+   * actions only. No update goes below it: candidates are projected, which makes their KL divergence
+   * smaller, never larger, and what the gradient has of a deviation at the bound is left out. A policy
+   * that goes on exploring a little does not end in steps that are all noise:
+   * docs/mathematics.md, "A bound on the deviations". Default: none.
+   */
+  readonly minLogStd?: number;
+  /**
    * Gain of the last layer's initial weights, at least 0. Small, so that first actions hardly depend
    * on the observation. Default 0.01.
    */
@@ -83,12 +91,14 @@ export interface PolicyOptions<A extends ActionSpace = ActionSpace> extends Netw
 
 /**
  * The options of a policy with all defaults filled in. `initialLogStd` is there for continuous
- * actions only.
+ * actions only; what has no default is there if it was given.
  */
 export type ResolvedPolicyOptions<A extends ActionSpace = ActionSpace> = Readonly<
-  Required<Omit<PolicyOptions<A>, 'initialLogStd' | 'threads' | 'memoryBudget'>>
+  Required<Omit<PolicyOptions<A>, OptionWithoutDefault>>
 > &
-  Pick<PolicyOptions<A>, 'initialLogStd' | 'threads' | 'memoryBudget'>;
+  Pick<PolicyOptions<A>, OptionWithoutDefault>;
+
+type OptionWithoutDefault = 'initialLogStd' | 'minLogStd' | 'threads' | 'memoryBudget';
 
 export const networkOptionNames: readonly (keyof NetworkOptions)[] = [
   'observationSize',
@@ -104,6 +114,7 @@ const policyOptionNames: readonly (keyof PolicyOptions)[] = [
   ...networkOptionNames,
   'actions',
   'initialLogStd',
+  'minLogStd',
   'outputGain',
   'memoryBudget',
 ];
@@ -174,12 +185,12 @@ export function resolvePolicyOptions<A extends ActionSpace>(
   options: PolicyOptions<A>,
 ): ResolvedPolicyOptions<A> {
   rejectUnknownOptions(options, policyOptionNames, 'Policy options');
-  const { actions, initialLogStd, outputGain = 0.01, memoryBudget } = options;
+  const { actions, outputGain = 0.01, memoryBudget } = options;
   const resolved = {
     ...resolveNetworkOptions(options),
     actions: copyActionSpace(actions),
     outputGain: requireNumber(outputGain, 'outputGain', { min: 0 }),
-    ...resolveLogStd(actions, initialLogStd),
+    ...resolveLogStd(options),
     ...(memoryBudget === undefined
       ? {}
       : {
@@ -193,17 +204,30 @@ export function resolvePolicyOptions<A extends ActionSpace>(
   return Object.freeze(resolved);
 }
 
-function resolveLogStd(space: ActionSpace, initialLogStd: number | undefined) {
-  if (space.kind === 'continuous') {
-    const value = initialLogStd ?? 0;
-    return { initialLogStd: requireNumber(value, 'initialLogStd', { min: -20, max: 20 }) };
+function resolveLogStd({ actions, initialLogStd, minLogStd }: PolicyOptions) {
+  if (actions.kind === 'continuous') {
+    const range = { min: -20, max: 20 };
+    const first = requireNumber(initialLogStd ?? 0, 'initialLogStd', range);
+    if (minLogStd === undefined) {
+      return { initialLogStd: first };
+    }
+    const bound = requireNumber(minLogStd, 'minLogStd', range);
+    if (first < bound) {
+      throw new TrustRegionError(
+        'ERR_OUT_OF_RANGE',
+        `initialLogStd must be at least minLogStd = ${bound}, got ${describe(first)}`,
+      );
+    }
+    return { initialLogStd: first, minLogStd: bound };
   }
-  if (initialLogStd !== undefined) {
-    throw new TrustRegionError(
-      'ERR_INVALID_ARGUMENT',
-      `initialLogStd must be left out for ${space.kind} actions, which have no standard deviation, ` +
-        `got ${describe(initialLogStd)}`,
-    );
+  for (const [name, value] of Object.entries({ initialLogStd, minLogStd })) {
+    if (value !== undefined) {
+      throw new TrustRegionError(
+        'ERR_INVALID_ARGUMENT',
+        `${name} must be left out for ${actions.kind} actions, which have no standard deviation, ` +
+          `got ${describe(value)}`,
+      );
+    }
   }
   return {};
 }
@@ -259,6 +283,7 @@ export function nativePolicyConfig(options: ResolvedPolicyOptions): NativePolicy
     observationClip,
     ...nativeDistribution(options.actions),
     initialLogStd: options.initialLogStd ?? 0,
+    minLogStd: options.minLogStd ?? -Infinity,
     outputGain: options.outputGain,
     threads: options.threads ?? 0,
     memoryBudget: options.memoryBudget ?? 2 ** 30,

@@ -26,6 +26,7 @@ export const gaussian: NativePolicyConfig = {
   distribution: 'gaussian',
   actionCounts: [2],
   initialLogStd: 0,
+  minLogStd: -Infinity,
   outputGain: 0.01,
 };
 export const critic: NativeValueFunctionConfig = {

@@ -42,6 +42,8 @@ export interface RunConfig {
     readonly hidden: readonly number[];
     readonly activation: string;
     readonly initialLogStd: number | null;
+    /** Missing in runs of older versions. */
+    readonly minLogStd?: number | null;
     readonly parameterCount: number;
     readonly seed: number;
   };

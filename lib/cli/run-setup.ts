@@ -6,10 +6,12 @@ import type { MethodName } from '../method-options.js';
 import type { Method } from '../method.js';
 import { makeMethod } from '../methods.js';
 import type { OptionsOf } from '../methods.js';
+import type { PolicyOptions } from '../policy-options.js';
 import { Policy } from '../policy.js';
 import { checkSchedule } from '../schedule.js';
 import type { Schedule } from '../schedule.js';
 import { deriveSeeds } from '../seeds.js';
+import type { ActionSpace } from '../spaces.js';
 import type { TrainState } from '../train.js';
 import { TrustRegionError } from '../errors.js';
 import { ValueFunction } from '../value-function.js';
@@ -96,14 +98,12 @@ function makeRun(
     activation: values.activation ?? 'tanh',
     ...pick(values, ['backend', 'threads']),
   };
-  // For discrete actions only a value given on purpose is passed on, to be refused.
-  const initialLogStd =
-    values.initialLogStd ?? (actionSpace.kind === 'continuous' ? preset.initialLogStd : undefined);
+  const logStd = logStdOptions(values, preset, actionSpace);
   const policy = new Policy({
     ...network,
     actions: actionSpace,
     seed: seeds.policy,
-    ...(initialLogStd === undefined ? {} : { initialLogStd }),
+    ...logStd,
   });
   const critic = new ValueFunction({ ...network, seed: seeds.valueFunction });
   const method = makeMethod(name, policy, {
@@ -139,7 +139,8 @@ function makeRun(
       actions: actionSpace,
       hidden: network.hidden,
       activation: network.activation,
-      initialLogStd: initialLogStd ?? null,
+      initialLogStd: logStd.initialLogStd ?? null,
+      minLogStd: logStd.minLogStd ?? null,
       parameterCount: policy.parameterCount,
       seed: seeds.policy,
     },
@@ -153,6 +154,17 @@ function makeRun(
     ...surroundingsOf(policy),
   };
   return { config, environments, policy, critic, method };
+}
+
+/** For discrete actions only values given on purpose are passed on, to be refused. */
+function logStdOptions(
+  values: OptionValues<typeof trainOptions>,
+  preset: RunPreset,
+  actions: ActionSpace,
+): Partial<Pick<PolicyOptions, 'initialLogStd' | 'minLogStd'>> {
+  const names = ['initialLogStd', 'minLogStd'] as const;
+  const ofTask = actions.kind === 'continuous' ? pick(preset, names) : {};
+  return { ...ofTask, ...pick(values, names) };
 }
 
 /** Of a task's schedule what the run has at all: a step, say, may have been given the other way. */

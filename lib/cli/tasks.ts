@@ -19,6 +19,7 @@ export interface RunPreset {
   readonly hidden: readonly number[];
   /** Of continuous actions. */
   readonly initialLogStd: number;
+  readonly minLogStd?: number;
   /** Where numbers go by the end of the run. */
   readonly schedule: Schedule;
   readonly valueSolver: FitSolver;

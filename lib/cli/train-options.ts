@@ -60,6 +60,10 @@ const networkOptions = {
     min: -20,
     max: 20,
   }),
+  minLogStd: number('least log standard deviation of continuous actions (by task)', {
+    min: -20,
+    max: 20,
+  }),
   backend: text('where to compute (TRUSTREGION_BACKEND or cpu)', 'NAME'),
   threads: integer('threads to compute with (TRUSTREGION_THREADS or all)', { min: 1, max: 64 }),
 };

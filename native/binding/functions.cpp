@@ -157,7 +157,8 @@ Napi::Value lineSearch(const Napi::CallbackInfo& info) {
   };
   const auto search =
       kind == LineSearchKind::boundary ? boundaryLineSearch : backtrackingLineSearch;
-  return toObject(env, search(evaluate, surrogateBefore, expectedImprovement, options));
+  const auto expected = [=](double fraction) { return fraction * expectedImprovement; };
+  return toObject(env, search(evaluate, surrogateBefore, expected, options));
 }
 
 template <auto function>

@@ -19,6 +19,7 @@ PolicyConfig readPolicyConfig(napi_env env, napi_value object) {
     throw Error(ErrorCode::shapeMismatch, "config.actionCounts must have at least one entry");
   }
   config.initialLogStd = options.number("initialLogStd");
+  config.minLogStd = options.number("minLogStd");
   config.outputGain = options.number("outputGain");
   config.seed = options.count("seed", 0, kMaxSafeInteger);
   config.backend = options.text("backend");

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/line_search.h"
+#include "core/log_std_bound.h"
 #include "core/stopwatch.h"
 #include "core/vector_operations.h"
 
@@ -20,17 +21,20 @@ UpdateStatus startUpdate(const UpdateContext& context, UpdateStart& start, Updat
 
   start.gradient.resize(context.parameters.size());
   context.problem.surrogateGradient(start.gradient);
+  keepInside(context.model, context.parameters, start.gradient);
   summary.gradientNorm = norm(start.gradient);
   summary.timing.gradient = stopwatch.seconds();
   if (!std::isfinite(summary.gradientNorm)) return UpdateStatus::notFinite;
   return summary.gradientNorm == 0 ? UpdateStatus::zeroGradient : UpdateStatus::accepted;
 }
 
-CandidateStep::CandidateStep(const UpdateContext& context, std::span<const double> direction,
-                             double scale)
+CandidateStep::CandidateStep(const UpdateContext& context, std::span<const double> gradient,
+                             std::span<const double> direction, double scale)
     : context_(context),
+      gradient_(gradient),
       direction_(direction),
       scale_(scale),
+      wholeImprovement_(scale * dot(gradient, direction)),
       candidate_(context.parameters.size()) {}
 
 Evaluation CandidateStep::evaluate(double fraction, double maxKl, double maxRowKl) {
@@ -38,6 +42,8 @@ Evaluation CandidateStep::evaluate(double fraction, double maxKl, double maxRowK
   for (size_t i = 0; i < candidate_.size(); i++) {
     candidate_[i] = context_.parameters[i] + length * direction_[i];
   }
+  const double broughtBack = projectLogStd(context_.model, gradient_, candidate_);
+  expectedImprovement_ = fraction * wholeImprovement_ + broughtBack;
   context_.backend.roundParameters(candidate_);
   const Evaluation evaluation = context_.problem.evaluate(candidate_);
   // Of a single row no uncertainty is stated: so near its bound float64 decides anyway.
@@ -73,11 +79,11 @@ void takeWholeStep(const UpdateContext& context, const UpdateStart& start,
                    std::span<const double> direction, UpdateSummary& summary,
                    std::span<double> newParameters) {
   const Stopwatch stopwatch;
-  CandidateStep step(context, direction, summary.stepScale);
+  CandidateStep step(context, start.gradient, direction, summary.stepScale);
   const Evaluation evaluation = step.evaluate(1, std::numeric_limits<double>::infinity());
   summary.timing.lineSearch = stopwatch.seconds();
   summary.candidates.push_back({1, evaluation});
-  summary.expectedImprovement = summary.stepScale * dot(start.gradient, direction);
+  summary.expectedImprovement = step.expectedImprovement();
   if (!evaluation.finite || !allFinite(step.parameters())) {
     summary.status = UpdateStatus::notFinite;
     return;
@@ -96,7 +102,7 @@ void acceptWithinLimit(const UpdateContext& context, const UpdateStart& start,
   }
   std::vector<double> displacement(end.begin(), end.end());
   axpby(-1, context.parameters, 1, displacement);
-  CandidateStep step(context, displacement, 1);
+  CandidateStep step(context, start.gradient, displacement, 1);
   LineSearchOptions options;
   options.maxKl = maxKl;
   LineSearchSummary search =
@@ -106,7 +112,7 @@ void acceptWithinLimit(const UpdateContext& context, const UpdateStart& start,
   summary.backtracks = static_cast<int>(summary.candidates.size()) - 1;
   const Candidate& last = summary.candidates.back();
   summary.stepScale = 1;
-  summary.expectedImprovement = last.fraction * dot(start.gradient, displacement);
+  summary.expectedImprovement = step.expectedImprovement();
   if (search.stop != LineSearchStop::accepted) {
     summary.status = updateStatusOf(search.stop);
     return;

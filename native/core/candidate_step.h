@@ -10,19 +10,21 @@ namespace trustregion {
 // What every method knows before it steps: where it is, and the policy gradient.
 struct UpdateStart {
   Evaluation evaluation;
-  std::vector<double> gradient;  // g
+  std::vector<double> gradient;  // g, without what would take logStd out of its bound
 };
 
 // Evaluates the batch and its gradient at theta and fills in the summary's part of it. The status
 // is `accepted` where the method may go on, else why it cannot.
 UpdateStatus startUpdate(const UpdateContext& context, UpdateStart& start, UpdateSummary& summary);
 
-// Candidates theta + fraction d along a displacement d, rounded to what the backend can hold, so
-// that the parameters that are evaluated are the very bits that are returned.
+// Candidates theta + fraction d along a displacement d, brought back to logStd >= minLogStd and
+// rounded to what the backend can hold, so that the parameters that are evaluated are the very bits
+// that are returned.
 class CandidateStep {
  public:
   // d = scale direction
-  CandidateStep(const UpdateContext& context, std::span<const double> direction, double scale);
+  CandidateStep(const UpdateContext& context, std::span<const double> gradient,
+                std::span<const double> direction, double scale);
 
   // Moves to a fraction of the displacement. Where rounding leaves it open on which side of `maxKl`
   // the mean KL is, or may, of `maxRowKl` and the largest KL of a row, the batch is evaluated again
@@ -31,11 +33,17 @@ class CandidateStep {
                       double maxRowKl = std::numeric_limits<double>::infinity());
   // The candidate that was evaluated last.
   std::span<const double> parameters() const { return candidate_; }
+  // g'(candidate - theta), up to rounding.
+  double expectedImprovement() const { return expectedImprovement_; }
+  double expectedImprovementOfWholeStep() const { return wholeImprovement_; }
 
  private:
   const UpdateContext& context_;
+  std::span<const double> gradient_;
   std::span<const double> direction_;
   double scale_;
+  double wholeImprovement_;
+  double expectedImprovement_ = 0;
   std::vector<double> candidate_;
 };
 

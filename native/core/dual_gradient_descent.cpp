@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/candidate_step.h"
+#include "core/log_std_bound.h"
 #include "core/stopwatch.h"
 
 namespace trustregion {
@@ -28,6 +29,7 @@ UpdateSummary dualGradientDescentStep(const UpdateContext& context,
     context.problem.objectiveGradient(parameters, lagrangian, {}, gradient);
     for (double& value : gradient) value = -value;  // Adam minimises
     adam.step(gradient, options.innerLearningRate, parameters);
+    projectLogStd(context.model, parameters);
     summary.gradientSteps++;
   }
   summary.timing.solve = stopwatch.seconds();

@@ -45,7 +45,7 @@ double usedKl(const Evaluation& candidate, const LineSearchOptions& options) {
 // The acceptance test of a candidate.
 class AcceptanceTest {
  public:
-  AcceptanceTest(double surrogateBefore, double expectedImprovement,
+  AcceptanceTest(double surrogateBefore, const ExpectedImprovement& expectedImprovement,
                  const LineSearchOptions& options)
       : surrogateBefore_(surrogateBefore),
         expectedImprovement_(expectedImprovement),
@@ -55,14 +55,14 @@ class AcceptanceTest {
     const LineSearchStop limit = limitOf(candidate.evaluation, options_);
     if (limit != LineSearchStop::accepted) return limit;
     const StepQuality quality(candidate.evaluation.surrogate - surrogateBefore_,
-                              candidate.fraction * expectedImprovement_);
+                              expectedImprovement_(candidate.fraction));
     return quality.exceeds(options_.acceptRatio) ? LineSearchStop::accepted
                                                  : LineSearchStop::noImprovement;
   }
 
  private:
   double surrogateBefore_;
-  double expectedImprovement_;
+  const ExpectedImprovement& expectedImprovement_;
   const LineSearchOptions& options_;
 };
 
@@ -144,7 +144,7 @@ class BoundaryBracket {
 }  // namespace
 
 LineSearchSummary backtrackingLineSearch(const Evaluate& evaluate, double surrogateBefore,
-                                         double expectedImprovement,
+                                         const ExpectedImprovement& expectedImprovement,
                                          const LineSearchOptions& options) {
   LineSearchSummary summary;
   const AcceptanceTest test(surrogateBefore, expectedImprovement, options);
@@ -186,7 +186,8 @@ LineSearchSummary findKlBoundary(const Evaluate& evaluate, const LineSearchOptio
 }
 
 LineSearchSummary boundaryLineSearch(const Evaluate& evaluate, double surrogateBefore,
-                                     double expectedImprovement, const LineSearchOptions& options) {
+                                     const ExpectedImprovement& expectedImprovement,
+                                     const LineSearchOptions& options) {
   const AcceptanceTest test(surrogateBefore, expectedImprovement, options);
   constexpr double kLargestFraction = 1e6;
   LineSearchSummary summary = findKlBoundary(evaluate, options, kLargestFraction);

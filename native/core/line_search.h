@@ -54,11 +54,15 @@ struct LineSearchSummary {
   std::vector<Candidate> candidates;  // in the order tried; the last is the accepted one, if any
 };
 
+// Of the candidate that was evaluated last, at this fraction of the full step.
+using ExpectedImprovement = std::function<double(double fraction)>;
+
 // Tries fraction = 1, b, b^2, ... of the full step (Schulman et al. 2015, appendix C) until the
 // candidate is finite, its exact mean KL is at most maxKl and no row's above maxRowKl, and its
-// surrogate rose by more than acceptRatio x fraction x expectedImprovement.
+// surrogate rose by more than acceptRatio x expectedImprovement(fraction).
 LineSearchSummary backtrackingLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
-                                         double surrogateBefore, double expectedImprovement,
+                                         double surrogateBefore,
+                                         const ExpectedImprovement& expectedImprovement,
                                          const LineSearchOptions& options);
 
 // The first half of the boundary search below, without the improvement test: accepted where the
@@ -72,7 +76,8 @@ LineSearchSummary findKlBoundary(const std::function<Evaluation(double fraction)
 // secant in about three evaluations, safeguarded by bisection. Then the same improvement test as in
 // backtracking, and backtracking from there if it fails.
 LineSearchSummary boundaryLineSearch(const std::function<Evaluation(double fraction)>& evaluate,
-                                     double surrogateBefore, double expectedImprovement,
+                                     double surrogateBefore,
+                                     const ExpectedImprovement& expectedImprovement,
                                      const LineSearchOptions& options);
 
 }  // namespace trustregion

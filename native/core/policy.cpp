@@ -8,6 +8,7 @@
 #include "core/diagnostics.h"
 #include "core/error.h"
 #include "core/initialization.h"
+#include "core/log_std_bound.h"
 #include "core/stopwatch.h"
 #include "core/thread_pool.h"
 
@@ -46,6 +47,8 @@ Policy::Policy(const PolicyConfig& config)
       memoryBudget_(config.memoryBudget),
       normalizer_(config.observationSize, config.observationClip),
       sampling_(config.seed, kSamplingStream) {
+  model_.minLogStd = config.minLogStd;
+  backend_->roundParameters({&model_.minLogStd, 1});
   std::vector<double> parameters(model_.parameterCount(), config.initialLogStd);
   Random random(config.seed, kInitializationStream);
   initializeOrthogonal(model_.network, config.outputGain, random, parameters);
@@ -77,6 +80,7 @@ void Policy::setParameters(NumberSpan parameters) {
   parameters.copyTo(values.data());
   backend_->roundParameters(values);
   NumberSpan(values.data(), values.size()).requireFinite("parameters");
+  requireLogStd(model_, values);
   snapshot_ = makeSnapshot(snapshot_->version + 1, std::move(values), snapshot_->scaling);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct PolicyConfig {
   DistributionKind distribution = DistributionKind::gaussian;
   std::vector<size_t> actionCounts;  // {size} (gaussian, bernoulli) or categories of each factor
   double initialLogStd = 0;
+  double minLogStd = -std::numeric_limits<double>::infinity();
   double outputGain = 0.01;
   uint64_t seed = 0;
   std::string backend;                                    // "" as findBackend says

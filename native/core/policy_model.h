@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 
 #include "core/distribution.h"
 #include "core/mlp_layout.h"
@@ -12,6 +13,8 @@ namespace trustregion {
 struct PolicyModel {
   MlpLayout network;
   Distribution distribution;
+  // No logStd is below it. As the backend can hold it.
+  double minLogStd = -std::numeric_limits<double>::infinity();
 
   size_t observationSize() const { return network.inputs(); }
   size_t logStdOffset() const { return network.parameterCount(); }

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/candidate_step.h"
+#include "core/log_std_bound.h"
 #include "core/stopwatch.h"
 #include "core/vector_operations.h"
 
@@ -41,6 +42,7 @@ class Epoch {
           parameters, objective_, std::span(order_).subspan(first, count), gradient_);
       for (double& component : gradient_) component = -component;  // Adam minimises
       adam.step(gradient_, options_.learningRate, parameters);
+      projectLogStd(context_.model, parameters);
       value.divideBy(static_cast<double>(order_.size()) / static_cast<double>(count));
       sum.add(value);
       gradientSteps++;

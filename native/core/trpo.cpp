@@ -32,13 +32,12 @@ void step(const UpdateContext& context, const TrpoOptions& options, MethodState&
   summary.status = UpdateStatus::negativeCurvature;
   if (!(curvature > 0)) return;
   summary.stepScale = std::sqrt(2 * options.maxKl / curvature);
-  const double fullStepImprovement = summary.stepScale * natural.slope;
+  CandidateStep candidate(context, start.gradient, natural.direction, summary.stepScale);
   summary.status = UpdateStatus::notFinite;
-  if (!std::isfinite(fullStepImprovement)) return;
+  if (!std::isfinite(candidate.expectedImprovementOfWholeStep())) return;
 
   // 4. The line search on the exact KL and surrogate of what will really be stored.
   const Stopwatch searching;
-  CandidateStep candidate(context, natural.direction, summary.stepScale);
   const auto evaluate = [&](double fraction) {
     return candidate.evaluate(fraction, options.maxKl, options.lineSearch.maxRowKl);
   };
@@ -46,13 +45,14 @@ void step(const UpdateContext& context, const TrpoOptions& options, MethodState&
   lineSearchOptions.maxKl = options.maxKl;
   const auto search = options.lineSearchKind == LineSearchKind::boundary ? boundaryLineSearch
                                                                          : backtrackingLineSearch;
-  LineSearchSummary found =
-      search(evaluate, start.evaluation.surrogate, fullStepImprovement, lineSearchOptions);
+  LineSearchSummary found = search(
+      evaluate, start.evaluation.surrogate,
+      [&](double /*fraction*/) { return candidate.expectedImprovement(); }, lineSearchOptions);
   summary.timing.lineSearch = searching.seconds();
   summary.candidates = std::move(found.candidates);
   summary.backtracks = static_cast<int>(summary.candidates.size()) - 1;
   const Candidate& last = summary.candidates.back();
-  summary.expectedImprovement = last.fraction * fullStepImprovement;
+  summary.expectedImprovement = candidate.expectedImprovement();
   summary.status = updateStatusOf(found.stop);
   if (summary.status != UpdateStatus::accepted) return;
 

@@ -116,6 +116,24 @@ test.each<[string, () => unknown, ErrorCode, string]>([
     'initialLogStd must be left out for discrete actions, which have no standard deviation, got 0',
   ],
   [
+    'minLogStd range',
+    makePolicy({ actions: { kind: 'continuous', size: 1 }, minLogStd: -21 }),
+    'ERR_OUT_OF_RANGE',
+    'minLogStd must be a number from -20 to 20, got -21',
+  ],
+  [
+    'minLogStd above the first',
+    makePolicy({ actions: { kind: 'continuous', size: 1 }, minLogStd: 0.5 }),
+    'ERR_OUT_OF_RANGE',
+    'initialLogStd must be at least minLogStd = 0.5, got 0',
+  ],
+  [
+    'minLogStd of choices',
+    makePolicy({ minLogStd: -1 }),
+    'ERR_INVALID_ARGUMENT',
+    'minLogStd must be left out for discrete actions, which have no standard deviation, got -1',
+  ],
+  [
     'outputGain',
     makePolicy({ outputGain: -1 }),
     'ERR_OUT_OF_RANGE',

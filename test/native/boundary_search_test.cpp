@@ -321,7 +321,7 @@ Search search(const Formula& surrogate, const Formula& kl, const LineSearchOptio
         result.asked.push_back(fraction);
         return evaluation(surrogate(fraction), options.maxKl * kl(fraction));
       },
-      1, 2, options);
+      1, [](double fraction) { return 2 * fraction; }, options);
   CHECK(result.summary.candidates.size() == result.asked.size());
   CHECK(static_cast<int>(result.asked.size()) <=
         options.maxBoundaryCandidates + 1 + options.maxBacktracks);

@@ -33,7 +33,8 @@ LineSearchOptions options() {
 // From surrogate 1, where a whole step promises 2.
 LineSearchSummary search(const std::function<Evaluation(double)>& evaluate,
                          const LineSearchOptions& values = options()) {
-  return backtrackingLineSearch(evaluate, 1, 2, values);
+  return backtrackingLineSearch(
+      evaluate, 1, [](double fraction) { return 2 * fraction; }, values);
 }
 
 CASE("a good first candidate is taken") {
