@@ -23,7 +23,8 @@ export interface TrainTiming {
    */
   readonly critic: number;
   /**
-   * Everything else: the normaliser, statistics, turns of the event loop, `onUpdate`.
+   * Everything else: the normaliser, statistics, turns of the event loop, `onUpdate` without what it runs
+   * `untimed`.
    */
   readonly rest: number;
 }
@@ -33,7 +34,7 @@ export interface TrainTiming {
  */
 export class TimeSheet {
   /** The time is counted from here, in milliseconds like all that is private here. */
-  readonly #start: number;
+  #start: number;
   physics = 0;
   inference = 0;
   update = 0;
@@ -55,7 +56,7 @@ export class TimeSheet {
   }
 
   /**
-   * Seconds since it was made, and before.
+   * Seconds since it was made, and before, apart from what was untimed.
    */
   get wallSeconds(): number {
     return (performance.now() - this.#start) / 1000;
@@ -87,6 +88,18 @@ export class TimeSheet {
       return await run();
     } finally {
       this[name] += performance.now() - start;
+    }
+  }
+
+  /**
+   * Runs something whose time counts nowhere.
+   */
+  async untimed<Result>(run: () => Promise<Result>): Promise<Result> {
+    const start = performance.now();
+    try {
+      return await run();
+    } finally {
+      this.#start += performance.now() - start;
     }
   }
 }

@@ -64,7 +64,8 @@ export interface TrainProgress {
    */
   readonly fit: FitSummary | null;
   /**
-   * Seconds since the start of the run; of one that goes on, its earlier parts included.
+   * Seconds since the start of the run, apart from what was `untimed`; of one that goes on, its earlier
+   * parts included.
    */
   readonly wallSeconds: number;
   /**
@@ -75,6 +76,27 @@ export interface TrainProgress {
    * What the option `from` wants to go on from here.
    */
   readonly state: TrainState;
+  /**
+   * Runs something that is no part of the run, such as an evaluation: its time counts neither in
+   * `wallSeconds` nor in `timing`, that of the rest of `onUpdate` does. To be awaited before `onUpdate`
+   * returns.
+   *
+   * @example
+   * ```ts
+   * const [environment, trial] = [new CartPole(), new CartPole()];
+   * const policy = new Policy({ observationSize: 4, actions: environment.actionSpace, seed: 1 });
+   * await train({
+   *   policy,
+   *   environments: environment,
+   *   steps: 10_000,
+   *   onUpdate: async ({ steps, untimed }) => {
+   *     const { mean } = await untimed(() => evaluate({ policy, environment: trial, seed: 1 }));
+   *     console.log(steps, mean);
+   *   },
+   * });
+   * ```
+   */
+  readonly untimed: <Result>(run: () => Promise<Result>) => Promise<Result>;
 }
 
 /**
@@ -102,7 +124,8 @@ export interface TrainResult {
    */
   readonly episodes: number;
   /**
-   * Duration of the run in seconds; of one that goes on, its earlier parts included.
+   * Duration of the run in seconds, apart from what `onUpdate` ran `untimed`; of one that goes on, its
+   * earlier parts included.
    */
   readonly wallSeconds: number;
   /**
@@ -163,7 +186,7 @@ export async function train<Actions extends ActionSpace>(
 
 /** An update whose critic may still be being fitted. */
 interface Unreported {
-  readonly progress: Omit<TrainProgress, 'fit' | 'wallSeconds' | 'timing' | 'state'>;
+  readonly progress: Omit<TrainProgress, 'fit' | 'wallSeconds' | 'timing' | 'state' | 'untimed'>;
   readonly state: Omit<TrainState, 'timing'>;
   readonly fit: Promise<FitSummary> | null;
 }
@@ -340,6 +363,7 @@ class Training<Actions extends ActionSpace> {
       wallSeconds,
       timing,
       state: { ...state, timing },
+      untimed: (run) => this.#times.untimed(run),
     });
   }
 }

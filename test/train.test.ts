@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { CartPole } from '../lib/environments/cart-pole.js';
 import type { Environment, StepResult } from '../lib/environments/environment.js';
@@ -350,6 +351,38 @@ describe('train', () => {
     await train({ policy, environments: environment, method, valueFunction: null, ...size });
     expect(seen.actions).toEqual(environment.actions);
     expect(seen.times).toEqual(Array.from({ length: 10_000 }, (_, step) => step % 7));
+  });
+
+  test('what onUpdate runs untimed is no part of the time', async () => {
+    const durations: Record<string, number> = {};
+    for (const isTimed of [true, false]) {
+      const start = performance.now();
+      const { wallSeconds, timing } = await train(
+        scriptRun(new Script(), {
+          onUpdate: async ({ untimed }: TrainProgress) => {
+            const value = await (isTimed ? delay(150, 7) : untimed(() => delay(150, 7)));
+            expect(value).toBe(7);
+          },
+        }),
+      );
+      const whole = (performance.now() - start) / 1000;
+      const sum = Object.values(timing).reduce((total, seconds) => total + seconds, 0);
+      expect(sum).toBeCloseTo(wallSeconds, 6);
+      durations[isTimed ? 'outside' : 'inside'] = whole - wallSeconds;
+      if (isTimed) {
+        expect(timing.rest).toBeGreaterThan(0.29); // two updates
+      }
+    }
+    expect(durations['outside']).toBeLessThan(0.2);
+    expect(durations['inside']).toBeGreaterThan(0.29);
+    await expect(
+      train(
+        scriptRun(new Script(), {
+          onUpdate: ({ untimed }: TrainProgress) =>
+            untimed(() => Promise.reject(new Error('mine'))),
+        }),
+      ),
+    ).rejects.toThrow('mine');
   });
 
   test('passes on what onUpdate throws', async () => {
