@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { makeEnvironment } from '../environments/registry.js';
+import { TrustRegionError } from '../errors.js';
 import { evaluate } from '../evaluate.js';
 import type { Evaluation } from '../evaluate.js';
 import { Policy } from '../policy.js';
@@ -14,9 +16,10 @@ import {
 } from './arguments.js';
 import { significant } from './progress-bar.js';
 import { readRunConfig } from './run-config.js';
-import { policyFile } from './run-folder.js';
+import { bestFile, policyFile } from './run-folder.js';
 
 const options = {
+  best: flag('the policy that had the best evaluation in the run, instead of that of its end'),
   episodes: integer('episodes to play (as many as at the end of the run)', { min: 1 }),
   seed: integer('of the environment (the one at the end of the run)', {
     min: 0,
@@ -53,9 +56,8 @@ export async function evaluateCommand(arguments_: readonly string[]): Promise<nu
   }
   const config = await readRunConfig(folder);
   const { task, method, seed } = config;
-  const policy = await blamingUsage(() =>
-    Policy.load(policyFile(folder), pick(values, ['backend', 'threads'])),
-  );
+  const file = values.best === true ? requireBest(folder) : policyFile(folder);
+  const policy = await blamingUsage(() => Policy.load(file, pick(values, ['backend', 'threads'])));
   const environment = await makeEnvironment(task);
   try {
     const evaluation = await evaluate({
@@ -76,6 +78,18 @@ export async function evaluateCommand(arguments_: readonly string[]): Promise<nu
   }
 }
 
+function requireBest(folder: string): string {
+  const file = bestFile(folder);
+  if (!existsSync(file)) {
+    throw new TrustRegionError(
+      'ERR_CHECKPOINT',
+      `--best needs ${file}, which is not there: the run was not told to --evaluate-every so many ` +
+        'steps, or ended before its first evaluation',
+    );
+  }
+  return file;
+}
+
 /** A result in words. */
 export function evaluationText({
   episodes,
@@ -83,5 +97,10 @@ export function evaluationText({
   std,
 }: Pick<Evaluation, 'episodes' | 'mean' | 'std'>): string {
   const noun = episodes === 1 ? 'episode' : 'episodes';
-  return `return ${significant(mean, 5)} +- ${significant(std, 3)} over ${episodes} ${noun}`;
+  return `${returnText({ mean, std })} over ${episodes} ${noun}`;
+}
+
+/** A mean return and its standard deviation in words. */
+export function returnText({ mean, std }: Pick<Evaluation, 'mean' | 'std'>): string {
+  return `return ${significant(mean, 5)} +- ${significant(std, 3)}`;
 }

@@ -14,6 +14,14 @@ import { describe, messageOf, requireInteger, requireOneOf, requireString } from
 import { version } from '../version.js';
 import { isSystemError } from './system.js';
 
+/** How evaluations of a run are made. */
+export interface EvaluationConfig {
+  readonly episodes: number;
+  readonly seed: number;
+  /** Environment steps between two of them in training; absent where there is only the one at the end. */
+  readonly every?: number;
+}
+
 /**
  * Everything that decided a run: the content of `config.json`.
  */
@@ -53,7 +61,7 @@ export interface RunConfig {
     readonly fit: ResolvedFitOptions;
     readonly seed: number;
   };
-  readonly evaluation: { readonly episodes: number; readonly seed: number };
+  readonly evaluation: EvaluationConfig;
   readonly compute: {
     readonly backend: string;
     readonly precision: string;
@@ -99,7 +107,7 @@ export interface ReplayConfig {
   readonly task: string;
   readonly method: string;
   readonly seed: number;
-  readonly evaluation: { readonly episodes: number; readonly seed: number };
+  readonly evaluation: EvaluationConfig;
 }
 
 /**
@@ -162,12 +170,15 @@ function checkConfig(content: unknown): ReplayConfig {
         `got ${describe(format)} version ${describe(formatVersion)}`,
     );
   }
-  const { episodes, seed: evaluationSeed } = requireRecord(evaluation, 'evaluation');
+  const { episodes, seed: evaluationSeed, every } = requireRecord(evaluation, 'evaluation');
   requireString(task, 'task');
   requireString(method, 'method');
   requireInteger(seed, 'seed', { min: 0 });
   requireInteger(episodes, 'evaluation.episodes', { min: 1 });
   requireInteger(evaluationSeed, 'evaluation.seed', { min: 0 });
+  if (every !== undefined) {
+    requireInteger(every, 'evaluation.every', { min: 1 });
+  }
   return content as ReplayConfig;
 }
 

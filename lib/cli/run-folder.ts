@@ -1,12 +1,15 @@
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { readCheckpoint, writeCheckpoint } from '../checkpoint-file.js';
+import { writeCheckpoint } from '../checkpoint-file.js';
 import { TrustRegionError } from '../errors.js';
 import type { Policy } from '../policy.js';
 import type { TrainProgress, TrainState } from '../train.js';
 import { renderCurve } from './curve.js';
 import type { CurvePoint } from './curve.js';
+import { EvaluationTable } from './evaluation-table.js';
+import { GrowingTable, readTable } from './growing-table.js';
+import type { Field } from './growing-table.js';
 import { infinityToText } from './run-config.js';
 import type { RunConfig } from './run-config.js';
 import { lockRun } from './run-lock.js';
@@ -14,10 +17,8 @@ import { saveTraining } from './training-file.js';
 import type { TrainingObjects } from './training-file.js';
 import { isSystemError } from './system.js';
 
-type Field = number | string | boolean | null | undefined;
-
-/** Columns of `progress.csv`: one row per update. Those that a method does not have stay empty. */
-const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
+/** What the columns of `progress.csv` hold: one row per update. Those that a method does not have stay empty. */
+const readers: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
   update: ({ update }) => update,
   steps: ({ steps }) => steps,
   episodes: ({ episodes }) => episodes,
@@ -57,6 +58,8 @@ const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
   wallSeconds: ({ wallSeconds }) => wallSeconds,
 };
 
+const columns = Object.keys(readers);
+
 /**
  * The folder that a run leaves behind:
  *
@@ -66,26 +69,32 @@ const columns: Readonly<Record<string, (progress: TrainProgress) => Field>> = {
  * - `policy.safetensors`: the policy, observation statistics included.
  * - `curve.svg`: a picture of the returns and of the KL divergences.
  * - `training.safetensors`: what the run needs to go on.
+ * - `evaluations.csv`, `best.safetensors`: evaluations in the course of the run, one row each, and the
+ *   policy of the best, if the run makes any.
  * - `lock`: which process is at work there, as long as one is.
  *
- * The three before the last are replaced as a whole, now and then and at the end, so the folder of a run that
- * was killed is still usable.
+ * Policies, picture and `training.safetensors` are replaced as a whole, now and then and at the end, so
+ * the folder of a run that was killed is still usable.
  */
 export class RunFolder {
   readonly path: string;
+  /** Those in the course of the run; `null` if it makes none. */
+  readonly evaluations: EvaluationTable | null;
   readonly #config: RunConfig;
-  readonly #table: number;
+  readonly #table: GrowingTable;
   readonly #points: CurvePoint[];
   readonly #unlock: () => Promise<void>;
 
   private constructor(
     path: string,
     config: RunConfig,
-    table: number,
+    table: GrowingTable,
+    evaluations: EvaluationTable | null,
     points: CurvePoint[],
     unlock: () => Promise<void>,
   ) {
     this.path = path;
+    this.evaluations = evaluations;
     this.#config = config;
     this.#table = table;
     this.#points = points;
@@ -108,37 +117,36 @@ export class RunFolder {
     }
     return holding(path, async (unlock) => {
       await writeConfig(path, config);
-      const table = openSync(tableFile(path), 'wx');
-      writeSync(table, `${header}\n`);
-      return new RunFolder(path, config, table, [], unlock);
+      const table = GrowingTable.create(tableFile(path), columns);
+      const { every } = config.evaluation;
+      const evaluations = every === undefined ? null : EvaluationTable.create(path, every);
+      return new RunFolder(path, config, table, evaluations, [], unlock);
     });
   }
 
   /**
    * Goes on with a folder: writes the new `config.json`, and drops the rows of updates that are not
-   * part of what was saved.
+   * part of what was saved, in both tables.
    *
    * @param updates - How many are.
    * @throws TrustRegionError `ERR_CHECKPOINT` if `progress.csv` is missing, has other columns or not a whole
-   *   row for each of these updates; `ERR_BUSY` if another process is at work there.
+   *   row for each of these updates, if `evaluations.csv` is wanted and so, or if the best policy is
+   *   missing; `ERR_BUSY` if another process is at work there.
    */
   static async reopen(path: string, config: RunConfig, updates: number): Promise<RunFolder> {
     return holding(path, async (unlock) => {
       const kept = await readRows(tableFile(path), updates);
+      const points = kept.map(pointOf);
+      const evaluations = await reopenEvaluations(path, config, points);
       await writeConfig(path, config);
-      await writeText(
-        tableFile(path),
-        `${[header, ...kept.map((row) => row.join(','))].join('\n')}\n`,
-      );
-      const table = openSync(tableFile(path), 'a');
-      return new RunFolder(path, config, table, kept.map(pointOf), unlock);
+      const table = await GrowingTable.reopen(tableFile(path), columns, kept);
+      return new RunFolder(path, config, table, evaluations, points, unlock);
     });
   }
 
   /** Adds an update to the table and to the picture to come. */
   record(progress: TrainProgress): void {
-    const row = Object.values(columns).map((read) => field(read(progress)));
-    writeSync(this.#table, `${row.join(',')}\n`);
+    this.#table.append(Object.values(readers).map((read) => read(progress)));
     const { steps, meanReturn, summary } = progress;
     const { meanKl, klBound, accepted } = summary;
     this.#points.push({ steps, meanReturn, meanKl, klBound, accepted });
@@ -146,7 +154,7 @@ export class RunFolder {
 
   /** Writes what the run needs to go on from `state`; first it brings the rows so far to the disk. */
   async saveTraining(objects: TrainingObjects, state: TrainState): Promise<void> {
-    fsyncSync(this.#table);
+    this.#table.sync();
     await saveTraining(this.path, objects, state);
   }
 
@@ -163,9 +171,15 @@ export class RunFolder {
     );
   }
 
-  /** Ends the table and gives the folder back. */
+  /** Writes the policy as the best so far. */
+  async saveBest(policy: Policy): Promise<void> {
+    await policy.save(bestFile(this.path));
+  }
+
+  /** Ends the tables and gives the folder back. */
   async close(): Promise<void> {
-    closeSync(this.#table);
+    this.#table.close();
+    this.evaluations?.close();
     await this.#unlock();
   }
 }
@@ -184,30 +198,46 @@ async function holding(
   }
 }
 
-const header = Object.keys(columns).join(',');
+/** Goes on with the evaluations of a run, if it makes any, after the updates that are kept. */
+async function reopenEvaluations(
+  path: string,
+  { evaluation }: RunConfig,
+  points: readonly CurvePoint[],
+): Promise<EvaluationTable | null> {
+  if (evaluation.every === undefined) {
+    return null;
+  }
+  const table = await EvaluationTable.reopen(
+    path,
+    evaluation.every,
+    points.map(({ steps }) => steps),
+  );
+  const { best } = table;
+  // The best may be the policy that was saved last; then it is written again.
+  if (best !== undefined && best.update < points.length && !existsSync(bestFile(path))) {
+    table.close();
+    throw new TrustRegionError(
+      'ERR_CHECKPOINT',
+      `${bestFile(path)} is not there: the policy after update ${best.update}, which had the best ` +
+        'evaluation of those in evaluations.csv',
+    );
+  }
+  return table;
+}
 
 /**
  * Reads the rows of updates 1 to `updates`. What follows them is of no interest: rows of updates that were not
  * saved, the last one perhaps torn.
  */
-async function readRows(file: string, updates: number): Promise<readonly string[][]> {
-  const text = Buffer.from(await readCheckpoint(file)).toString('utf8');
-  const [found, ...lines] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
-  if (found !== header) {
-    throw new TrustRegionError(
-      'ERR_CHECKPOINT',
-      `${file} must have the columns of this version, ${header}, got ${found}`,
-    );
-  }
-  const rows = lines.slice(0, updates).map((line) => line.split(','));
-  const width = Object.keys(columns).length;
+async function readRows(file: string, updates: number): Promise<readonly (readonly string[])[]> {
+  const rows = (await readTable(file, columns)).slice(0, updates);
   for (let index = 0; index < updates; index += 1) {
     const row = rows[index] ?? [];
-    if (row[0] !== String(index + 1) || row.length !== width) {
+    if (row[0] !== String(index + 1) || row.length !== columns.length) {
       throw new TrustRegionError(
         'ERR_CHECKPOINT',
         `line ${index + 2} of ${file} must be that of update ${index + 1}, one of the ${updates} that ` +
-          `were saved, with ${width} fields, got '${lines[index] ?? ''}'`,
+          `were saved, with ${columns.length} fields, got '${row.join(',')}'`,
       );
     }
   }
@@ -216,7 +246,7 @@ async function readRows(file: string, updates: number): Promise<readonly string[
 
 /** The point of the picture that a row of the table is. */
 function pointOf(row: readonly string[]): CurvePoint {
-  const cells = new Map(Object.keys(columns).map((column, index) => [column, row[index] ?? '']));
+  const cells = new Map(columns.map((column, index) => [column, row[index] ?? '']));
   const numberIn = (column: string): number => {
     const cell = cells.get(column) ?? '';
     return cell === '' ? NaN : Number(cell);
@@ -248,8 +278,9 @@ export function policyFile(folder: string): string {
   return join(folder, 'policy.safetensors');
 }
 
-function field(value: Field): string {
-  return Number.isNaN(value) ? '' : String(value ?? '');
+/** The file of the best policy in a run folder. */
+export function bestFile(folder: string): string {
+  return join(folder, 'best.safetensors');
 }
 
 async function claim(folder: string): Promise<void> {

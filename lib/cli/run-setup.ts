@@ -150,7 +150,11 @@ function makeRun(
       fit,
       seed: seeds.valueFunction,
     },
-    evaluation: { episodes: values.evaluationEpisodes ?? 10, seed: seeds.evaluation },
+    evaluation: {
+      episodes: values.evaluationEpisodes ?? 10,
+      seed: seeds.evaluation,
+      ...(values.evaluateEvery === undefined ? {} : { every: values.evaluateEvery }),
+    },
     ...surroundingsOf(policy),
   };
   return { config, environments, policy, critic, method };

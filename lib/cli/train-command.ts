@@ -1,46 +1,22 @@
-import { environmentNames, makeEnvironment } from '../environments/registry.js';
+import { environmentNames } from '../environments/registry.js';
 import type { EnvironmentName } from '../environments/registry.js';
-import { evaluate } from '../evaluate.js';
-import type { Evaluation } from '../evaluate.js';
 import { train } from '../train.js';
-import type { TrainProgress, TrainResult, TrainTiming } from '../train.js';
-import { klBoundOf } from '../update-summary.js';
+import type { TrainProgress, TrainResult } from '../train.js';
 import { requireOneOf } from '../validate.js';
 import { blamingUsage, parseArguments, UsageError } from './arguments.js';
 import type { OptionValues } from './arguments.js';
-import { evaluationText } from './evaluate-command.js';
 import { interruptible } from './interrupt.js';
-import { grouped, ProgressBar, significant } from './progress-bar.js';
+import { ProgressBar } from './progress-bar.js';
 import { RunFolder } from './run-folder.js';
 import { resumeRun } from './run-resume.js';
 import { prepareRun } from './run-setup.js';
 import type { Run } from './run-setup.js';
 import { trainHelp, trainOptions } from './train-options.js';
+import { reportOf, reportText } from './train-report.js';
+import type { TrainReport } from './train-report.js';
+import { TrainingEvaluations } from './training-evaluations.js';
 
-/** What `--json` prints, in this order. */
-interface TrainReport {
-  readonly task: string;
-  readonly method: string;
-  readonly seed: number;
-  readonly steps: number;
-  readonly wallSeconds: number;
-  readonly updates: number;
-  readonly acceptedUpdates: number;
-  readonly worstMeanKl: number;
-  /** `null` for a method without a bound. */
-  readonly maxKl: number | null;
-  /** `null` if the run was interrupted. */
-  readonly evaluation: Pick<Evaluation, 'episodes' | 'mean' | 'std'> | null;
-  readonly episodes: number;
-  readonly interrupted: boolean;
-  /** Where the time of the training went, in seconds. */
-  readonly timing: TrainTiming;
-  readonly backend: string;
-  readonly peakMemoryBytes: number;
-  readonly out: string;
-}
-
-/** Seconds between two saves of the policy and the picture. */
+/** Seconds of training between two saves of the policy and the picture. */
 const saveInterval = 15;
 
 /**
@@ -107,38 +83,29 @@ function onlyTask(positionals: readonly string[]): EnvironmentName {
 }
 
 async function perform(run: Run, folder: RunFolder, signal: AbortSignal): Promise<TrainReport> {
-  const { config, policy } = run;
-  const { task, method, seed } = config;
-  const result = await learn(run, folder, signal);
-  const evaluation = result.aborted ? null : await evaluateUnlessInterrupted(run, signal);
-  const { steps, wallSeconds, updates, acceptedUpdates, worstMeanKl, episodes } = result;
-  return {
-    task,
-    method,
-    seed,
-    steps,
-    wallSeconds,
-    updates,
-    acceptedUpdates,
-    worstMeanKl,
-    maxKl: klBoundOf(config.methodOptions),
-    evaluation,
-    episodes,
-    interrupted: signal.aborted,
-    timing: result.timing,
-    backend: policy.backend,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    out: folder.path,
-  };
+  const evaluations = new TrainingEvaluations(run, folder, signal);
+  try {
+    const result = await learn(run, folder, evaluations, signal);
+    const evaluation = result.aborted ? null : await evaluations.atEnd(result);
+    return reportOf(run, folder, result, {
+      evaluation,
+      best: evaluations.best,
+      interrupted: signal.aborted,
+    });
+  } finally {
+    evaluations.close();
+    await folder.close();
+  }
 }
 
 /** Trains; whatever happens, the folder then holds the policy as it is. */
 async function learn(
-  { config, environments, policy, critic, method, from }: Run,
+  run: Run,
   folder: RunFolder,
+  evaluations: TrainingEvaluations,
   signal: AbortSignal,
 ): Promise<TrainResult> {
-  const objects = { policy, critic, method };
+  const { config, environments, policy, critic, method, from } = run;
   let state = from;
   const bar = new ProgressBar(process.stderr);
   let savedAt = -Infinity;
@@ -146,13 +113,15 @@ async function learn(
     folder.record(progress);
     bar.update(progress);
     ({ state } = progress);
+    await evaluations.afterUpdate(progress);
     if (progress.wallSeconds - savedAt >= saveInterval) {
       savedAt = progress.wallSeconds;
       await folder.save(policy);
-      await folder.saveTraining(objects, state);
+      await folder.saveTraining(run, state);
     }
   };
   try {
+    await evaluations.catchUp();
     const result = await train({
       policy,
       valueFunction: critic,
@@ -167,63 +136,11 @@ async function learn(
     });
     // After an error it stays as it was: policy and critic may then be of different updates.
     if (state !== undefined) {
-      await folder.saveTraining(objects, state);
+      await folder.saveTraining(run, state);
     }
     return result;
   } finally {
     bar.end();
-    try {
-      await folder.save(policy);
-    } finally {
-      await folder.close();
-    }
+    await folder.save(policy);
   }
-}
-
-async function evaluateUnlessInterrupted(
-  { config, policy }: Run,
-  signal: AbortSignal,
-): Promise<TrainReport['evaluation']> {
-  const environment = await makeEnvironment(config.task);
-  try {
-    const { episodes, mean, std } = await evaluate({
-      policy,
-      environment,
-      ...config.evaluation,
-      signal,
-    });
-    return { episodes, mean, std };
-  } catch (error) {
-    if (signal.aborted) {
-      return null;
-    }
-    throw error;
-  } finally {
-    environment.close();
-  }
-}
-
-function reportText(report: TrainReport): string {
-  const { task, method, seed, updates, acceptedUpdates, maxKl, evaluation, interrupted, out } =
-    report;
-  const steps = grouped(report.steps);
-  const seconds = significant(report.wallSeconds, 3);
-  const worstMeanKl = significant(report.worstMeanKl, 3);
-  const bound = maxKl === null ? '' : ` of ${maxKl}`;
-  return [
-    `${task}, ${method}, seed ${seed}: ${steps} steps in ${seconds} s` +
-      `${interrupted ? ', interrupted' : ''}`,
-    `time        ${timingText(report.timing)}`,
-    `updates     ${updates}, ${acceptedUpdates} accepted, mean KL at most ${worstMeanKl}${bound}`,
-    `evaluation  ${evaluation === null ? 'none: interrupted' : evaluationText(evaluation)}`,
-    `run folder  ${out}`,
-    '',
-  ].join('\n');
-}
-
-/** Shares of the whole. */
-function timingText(timing: TrainTiming): string {
-  const names = ['physics', 'inference', 'update', 'critic', 'rest'] as const;
-  const whole = names.reduce((sum, name) => sum + timing[name], 0);
-  return names.map((name) => `${name} ${Math.round((100 * timing[name]) / whole)} %`).join(', ');
 }

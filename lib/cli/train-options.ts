@@ -32,7 +32,10 @@ const runOptions = {
     'DIR',
   ),
   resume: text('folder of a run that goes on where it was saved last, instead of a task', 'DIR'),
-  evaluationEpisodes: integer('deterministic episodes at the end (10)', { min: 1 }),
+  evaluationEpisodes: integer('deterministic episodes of an evaluation (10)', { min: 1 }),
+  evaluateEvery: integer('environment steps between evaluations (none but that at the end)', {
+    min: 1,
+  }),
   json: flag('print one JSON object and nothing else'),
   help: flag('print this help'),
 };
@@ -102,7 +105,8 @@ export function trainHelp(method: MethodName = defaultMethod): string {
        trustregion train --resume <run> [--steps N] [--workers N] [--threads N] [--json]
 
 Trains a policy and writes a run folder: config.json, progress.csv, policy.safetensors, curve.svg, and
-training.safetensors, from which --resume goes on.
+training.safetensors, from which --resume goes on; with --evaluate-every also evaluations.csv, and
+best.safetensors, the policy of the best evaluation.
 Ctrl-C ends the run after the step at hand and leaves a usable folder; a second one quits at once.
 
 Tasks: ${nameList(environmentNames, 'Tasks: '.length)}
