@@ -37,6 +37,20 @@ describe('the plan', () => {
     expect(readPlan(['--help'])).toBeNull();
   });
 
+  test('evaluations in the course of the runs are an option of all runs', () => {
+    const optionsOf = (...args: string[]) => readPlan(args)?.cells[0]?.options;
+    expect(optionsOf('--evaluate-every', '500', '--steps', '1000')).toEqual([
+      '--steps=1000',
+      '--evaluate-every=500',
+    ]);
+    const file = path.join(folder, 'evaluated.json');
+    const study = { evaluateEvery: 300, score: 'bestEvaluation', configurations: { a: {} } };
+    writeFileSync(file, JSON.stringify(study));
+    expect(optionsOf('--study', file)).toEqual(['--evaluate-every=300']);
+    expect(optionsOf('--study', file, '--evaluate-every', '400')).toEqual(['--evaluate-every=400']);
+    expect(readPlan(['--study', file])?.score).toBe('bestEvaluation');
+  });
+
   test.each<[string[], RegExp]>([
     [['--tasks', 'Hoppper-v5'], /no task 'Hoppper-v5'; there are CartPole-v1, /],
     [['--seeds', '0'], /seeds must be an integer of at least 1, got '0'/],
@@ -47,7 +61,16 @@ describe('the plan', () => {
     [['--set', 'seed=1', '--label', 'a'], /seed cannot be a setting; use --seeds/],
     [['--set', 'warmStart=very', '--label', 'a'], /warmStart must be true or false, got 'very'/],
     [['--label', '../a'], /a label must consist of/],
-    [['--score', 'first'], /--score must be one of last, evaluation, best, average/],
+    [
+      ['--score', 'first'],
+      /--score must be one of last, evaluation, best, bestEvaluation, average/,
+    ],
+    [['--score', 'bestEvaluation'], /--score bestEvaluation needs --evaluate-every/],
+    [['--evaluate-every', '0'], /--evaluate-every must be an integer of at least 1, got '0'/],
+    [
+      ['--set', 'evaluateEvery=5', '--label', 'a'],
+      /evaluateEvery cannot be a setting; use --evaluate-every/,
+    ],
     [['--study', 'no-such.json'], /no-such.json cannot be read/],
     [['--study', 'x.json', '--label', 'a'], /leave out --set and --label/],
     [['--tusks', 'a'], /--tusks/],
@@ -165,7 +188,8 @@ describe('the report', () => {
     ...{ evaluationStd: 0, best: 500, average: 50, acceptedShare: 0.75, worstMeanKl, maxKl: 0.01 },
     ...{ wallSeconds: 2, physics: 1, inference: 0.5, update: 0.25, critic: 0.2, rest: 0.05 },
   });
-  const report = (...rows: ReturnType<typeof row>[]): string => {
+  type Row = ReturnType<typeof row> & { readonly bestEvaluation?: number };
+  const report = (...rows: Row[]): string => {
     const out = path.join(folder, 'report');
     const runs = rows.map((own) => ({ row: own, trace: [[1000, own.last]], commit: 'abc' }));
     const cells = [{ label: 'defaults', task: 'CartPole-v1', options: [], runs }];
@@ -187,6 +211,56 @@ describe('the report', () => {
     expect(text).not.toContain('have not finished');
     expect(report(row(0, 500, 0.01))).toContain('| 500 | yes |');
     expect(report(row(0, 500, 0.01))).toContain('**1 runs of this plan have not finished');
+  });
+
+  test('has a column for the best evaluation where there is one', () => {
+    const summary = () => readFileSync(path.join(folder, 'report', 'summary.csv'), 'utf8');
+    const without = report(row(0, 100, 0.0099), row(1, 200, 0.0095));
+    expect(without).not.toContain('best evaluation');
+    expect(without).toContain("nearest\n to Tianshou's metric");
+    expect(summary()).toContain(',best,bestEvaluation,average,');
+    expect(summary()).toContain(',500,0,500,,50,');
+
+    const evaluated = (seed: number, bestEvaluation: number) => ({
+      ...row(seed, 100, 0.0099),
+      ...{ evaluation: 300, best: 200, bestEvaluation },
+    });
+    const text = report(evaluated(0, 490), evaluated(1, 530));
+    expect(text).toContain('| best in training | best evaluation | aim | reached |');
+    expect(text).toContain('| 100 ± 0 | 300 ± 0 | 200 ± 0 | 510 ± 20 | 500 | best evaluation |');
+    expect(text).toContain("It is Tianshou's metric");
+    expect(text).not.toMatch(/nearest\n to Tianshou/);
+    expect(summary()).toContain(',300,0,200,490,50,');
+    expect(report(evaluated(0, 400), evaluated(1, 500))).toContain('| 450 ± 50 | 500 | no |');
+
+    // Of earlier runs there is none: nothing is said of them, and no score is lost.
+    const mixed = report(row(0, 500, 0.0099), evaluated(1, 500));
+    expect(mixed).toContain('| 350 ± 150 | – | 500 | no |');
+    expect(mixed).not.toMatch(/NaN|undefined/);
+    const reached = { ...row(0, 500, 0.0099), bestEvaluation: Number.NaN };
+    expect(report(reached)).toContain('| 500 | 500 | 500 | 500 | yes |');
+  });
+
+  test('a study has the best evaluation among its scores where there is one', () => {
+    const study = (best: object) => {
+      const cells = ['a', 'b'].map((label, index) => ({
+        ...{ label, task: 'CartPole-v1', options: [] },
+        runs: [0, 1].map((seed) => ({
+          row: { ...row(seed, 100, 0.0099), label, ...(index === 0 ? best : {}) },
+          ...{ trace: [[1000, 100]], commit: 'abc' },
+        })),
+      }));
+      const out = path.join(folder, 'study-report');
+      const plan = { title: 'T', command: 'c', seeds: [0, 1], tasks: ['CartPole-v1'] };
+      writeReport({ ...plan, out, score: 'last', labels: ['a', 'b'] }, cells);
+      return readFileSync(path.join(out, 'README.md'), 'utf8').replace(/ +/g, ' ');
+    };
+    expect(study({})).not.toContain('best evaluation');
+    const text = study({ bestEvaluation: 450 });
+    expect(text).toContain('| best in training | best evaluation | average over training |');
+    const [, table = ''] = text.split('## Returns, best evaluation');
+    expect(table).toMatch(/^\n\n.*\n.*\n\| a \| 450 ± 0 \|\n\| b \| – \|\n/);
+    expect(text).not.toMatch(/NaN|undefined/);
   });
 
   test('a bound that was left is shown, however little', () => {

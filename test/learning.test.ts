@@ -173,6 +173,38 @@ describe('bench:learning', () => {
     expect(outcome.stderr).toMatch(/seed0 holds a finished run with hidden 8,8, .* have 8,4: /);
   }, 60_000);
 
+  test('evaluations in the course of the runs, --evaluate-every', async () => {
+    const task = ['--tasks', 'CartPole-v1', '--seeds', '2', '--steps', '1200', ...set];
+    const evaluated = ['--out', 'evaluated', '--runs', 'evaluated-runs', '--evaluate-every', '500'];
+    const outcome = await run(...task, ...evaluated);
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    const [header = [], ...rows] = table('evaluated', 'summary.csv');
+    const of = (row: string[] | undefined, name: string) => row?.[header.indexOf(name)];
+    rows.forEach((row, seed) => {
+      const inRun = ['evaluated-runs', 'small', 'CartPole-v1', `seed${seed}`, 'evaluations.csv'];
+      const means = table(...inRun)
+        .slice(1)
+        .map((each) => Number(each[3]));
+      expect(means).toHaveLength(2);
+      expect(Number(of(row, 'bestEvaluation'))).toBeCloseTo(Math.max(...means), 3);
+    });
+    // Besides that they are the runs without.
+    const [policy, plain] = ['evaluated-runs', 'runs'].map((runs) =>
+      readFileSync(path.join(folder, runs, 'small/CartPole-v1/seed0/policy.safetensors')),
+    );
+    expect(policy?.equals(plain ?? Buffer.alloc(0))).toBe(true);
+    expect(read('evaluated', 'README.md')).toContain('| best evaluation |');
+    expect(read('out', 'README.md')).not.toContain('best evaluation');
+
+    const again = await run(...task, ...evaluated);
+    expect(again.stdout).toMatch(/^2 runs, 2 of them finished before\n/);
+    const without = await run(...task, ...evaluated.slice(0, 4));
+    expect(without).toMatchObject({ code: 2, stdout: '' });
+    expect(without.stderr).toMatch(
+      /seed0 holds a finished run with evaluateEvery 500, .* have none: /,
+    );
+  }, 60_000);
+
   test('a study compares configurations', async () => {
     const study = {
       title: 'Small or wide',

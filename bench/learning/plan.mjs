@@ -16,6 +16,7 @@ const optionTable = {
   seeds: { type: 'string' },
   'first-seed': { type: 'string', default: '0' },
   steps: { type: 'string' },
+  'evaluate-every': { type: 'string' },
   jobs: { type: 'string', default: String(availableParallelism()) },
   flags: { type: 'string', default: '' },
   set: { type: 'string' },
@@ -34,12 +35,14 @@ export const help = `Usage: npm run bench:learning -- [options]
   --seeds N           how many (10)
   --first-seed N      the first of them (0)
   --steps N           environment steps of every run (what the command line takes for the task)
+  --evaluate-every N  environment steps between evaluations in the course of a run (none)
   --jobs N            processes at a time, each with one thread (the number of processors)
   --flags '--a --b'   flags of node for the runs, such as those that make MuJoCo faster
   --set a=1,b=2       options of \`trustregion train\` for all runs, with a --label of their own
   --label NAME        what this configuration is called (defaults)
   --study FILE        several configurations, from a JSON file, instead of --set and --label
-  --score NAME        by which configurations are ranked: last, evaluation, best or average (last)
+  --score NAME        by which configurations are ranked: last, evaluation, best, bestEvaluation (with
+                      --evaluate-every) or average (last)
   --out DIR           tables and pictures (bench/results/learning, or bench/results/NAME of NAME.json)
   --runs DIR          run folders (runs/learning, or runs/NAME); finished runs there are not run again
   --report-only       run nothing, write tables and pictures of what is finished`;
@@ -59,11 +62,13 @@ export function readPlan(args = process.argv.slice(2)) {
   const firstSeed = count(values['first-seed'], '--first-seed', 0);
   const seedCount = count(values.seeds ?? study.seeds ?? 10, 'seeds', 1);
   const steps = values.steps ?? study.steps;
+  const every = values['evaluate-every'] ?? study.evaluateEvery;
+  const evaluateEvery = every === undefined ? undefined : count(every, '--evaluate-every', 1);
   const runs = path.resolve(values.runs ?? path.join(root, 'runs', name));
   return {
     name,
     title: study.title ?? (values.study === undefined ? 'Learning' : `Study: ${name}`),
-    score: scoreOf(values.score ?? study.score ?? 'last'),
+    score: scoreOf(values.score ?? study.score ?? 'last', evaluateEvery),
     command: ['npm run bench:learning --', ...args].join(' ').replaceAll(`${root}${path.sep}`, ''),
     jobs: count(values.jobs, '--jobs', 1),
     flags: values.flags.split(' ').filter(Boolean),
@@ -74,7 +79,10 @@ export function readPlan(args = process.argv.slice(2)) {
     seeds: Array.from({ length: seedCount }, (_, index) => firstSeed + index),
     cells: Object.entries(study.configurations).flatMap(([label, configuration]) =>
       tasks.map((task) =>
-        cellOf(checkLabel(label), configuration, task, stepsOf(steps, task), runs),
+        cellOf(checkLabel(label), configuration, task, runs, {
+          steps: stepsOf(steps, task),
+          evaluateEvery,
+        }),
       ),
     ),
     labels: Object.keys(study.configurations),
@@ -82,10 +90,11 @@ export function readPlan(args = process.argv.slice(2)) {
 }
 
 /** One configuration on one task; its runs differ in the seed alone. */
-function cellOf(label, configuration, task, steps, runs) {
+function cellOf(label, configuration, task, runs, { steps, evaluateEvery }) {
   const { byTask = {}, ...settings } = configuration;
   const own = { ...settings, ...byTask[task] };
   const options = argumentsOf(own);
+  if (evaluateEvery !== undefined) options.unshift(`--evaluate-every=${evaluateEvery}`);
   if (steps !== undefined) options.unshift(`--steps=${count(steps, `steps of ${task}`, 1)}`);
   const folder = path.join(runs, label, task);
   return { label, task, settings: own, options, folder };
@@ -99,7 +108,7 @@ function studyOf({ set, label }) {
   return { configurations: { [label ?? 'defaults']: set === undefined ? {} : parseSet(set) } };
 }
 
-const studyKeys = ['title', 'tasks', 'seeds', 'steps', 'score', 'configurations'];
+const studyKeys = ['title', 'tasks', 'seeds', 'steps', 'evaluateEvery', 'score', 'configurations'];
 
 function readStudy({ study: file, set, label }) {
   if (set !== undefined || label !== undefined) {
@@ -136,9 +145,12 @@ function tasksOf(names, where = '--tasks') {
   return [...new Set(names)];
 }
 
-function scoreOf(name) {
+function scoreOf(name, evaluateEvery) {
   if (!scores.includes(name)) {
     throw new Error(`--score must be one of ${scores.join(', ')}, got '${name}'`);
+  }
+  if (name === 'bestEvaluation' && evaluateEvery === undefined) {
+    throw new Error('--score bestEvaluation needs --evaluate-every');
   }
   return name;
 }

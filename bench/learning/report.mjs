@@ -10,7 +10,7 @@ import {
   meanRanks,
   normalized,
   peers,
-  scores,
+  recordedScores,
   statisticsOf,
   timeNames,
 } from './results.mjs';
@@ -19,7 +19,7 @@ import { csv, markdownTable, markName, meanText, number } from './text.mjs';
 /** Columns of `summary.csv`, one row a run. */
 const summaryColumns = [
   ...['label', 'task', 'seed', 'steps', 'updates', 'last', 'evaluation', 'evaluationStd', 'best'],
-  ...['average', 'acceptedShare', 'worstMeanKl', 'maxKl', 'wallSeconds'],
+  ...['bestEvaluation', 'average', 'acceptedShare', 'worstMeanKl', 'maxKl', 'wallSeconds'],
   ...timeNames,
 ];
 
@@ -27,20 +27,30 @@ const scoreNames = {
   last: 'last 100 episodes',
   evaluation: 'evaluation',
   best: 'best in training',
+  bestEvaluation: 'best evaluation',
   average: 'average over training',
 };
 
-/** What every report says about its columns. */
-const explanation = `All returns are sums of the environment's own rewards, as means over seeds ± standard error (s / √n):
+/** What every report says about its columns, and about Tianshou's metric how near any of them comes to it. */
+function explanation(names) {
+  const isRecorded = names.includes('bestEvaluation');
+  const best = isRecorded
+    ? `the largest mean of the latest 100 training episodes at any update, never below the first
+  column;
+- **best evaluation**: the largest mean of any evaluation, in the course of the run or at its end, all of them
+  of the same deterministic episodes. It is Tianshou's metric, the largest mean of 10 test episodes`
+    : `the largest mean of the latest 100 training episodes at any update. It is the nearest
+  to Tianshou's metric, the largest mean of 10 test episodes, and never below the first column`;
+  return `All returns are sums of the environment's own rewards, as means over seeds ± standard error (s / √n):
 
 - **last 100 episodes**: of training, with sampled actions, at the end of the run;
 - **evaluation**: deterministic episodes of the trained policy;
-- **best in training**: the largest mean of the latest 100 training episodes at any update. It is the nearest
-  to Tianshou's metric, the largest mean of 10 test episodes, and never below the first column;
+- **best in training**: ${best};
 - **average over training**: mean over the run of the mean of the latest 100 episodes.
 
 A normalised score is (return - random) / (aim - random): 0 is what uniformly random actions get, 1 the
 aim, the best figure of any peer's TRPO or natural gradient, by whatever metric it was published.`;
+}
 
 /**
  * Writes `summary.csv`, `README.md`, and of every task a curve as CSV and as SVG.
@@ -84,7 +94,7 @@ function readme(plan, cells, tasks) {
     '## Cost and bound',
     costTable(done, isStudy),
     '## What the columns mean',
-    explanation,
+    explanation(recordedScores(cells)),
     '## Peers',
     peersTable(tasks),
     '## Curves',
@@ -109,12 +119,11 @@ function provenance({ command, seeds }, cells) {
 
 function returnTables(cells) {
   const [label] = cells.map((cell) => cell.label);
+  const names = recordedScores(cells).filter((name) => name !== 'average');
   const table = cells.map((cell) => {
     const { task, runs } = cell;
     const { aim } = peers.tasks[task] ?? {};
-    const statistics = Object.fromEntries(
-      ['last', 'evaluation', 'best'].map((name) => [name, statisticsOf(cell, name)]),
-    );
+    const statistics = Object.fromEntries(names.map((name) => [name, statisticsOf(cell, name)]));
     return [
       task,
       runs.length,
@@ -124,7 +133,7 @@ function returnTables(cells) {
       aim === undefined ? '–' : reached(statistics, aim),
     ];
   });
-  const head = ['task', 'seeds', 'steps', scoreNames.last, scoreNames.evaluation, scoreNames.best];
+  const head = ['task', 'seeds', 'steps', ...names.map((name) => scoreNames[name])];
   return [
     '## Returns',
     label === 'defaults' ? '' : settingsText(cells),
@@ -134,8 +143,9 @@ function returnTables(cells) {
 
 /** By which of the scores a task's aim is reached. */
 function reached(statistics, aim) {
-  const names = Object.keys(statistics).filter((name) => statistics[name].mean >= aim);
-  if (names.length === Object.keys(statistics).length) return 'yes';
+  const known = Object.keys(statistics).filter((name) => !Number.isNaN(statistics[name].mean));
+  const names = known.filter((name) => statistics[name].mean >= aim);
+  if (names.length === known.length) return 'yes';
   return names.length === 0 ? 'no' : names.map((name) => scoreNames[name]).join(', ');
 }
 
@@ -158,6 +168,7 @@ function studyTables({ labels, seeds, score }, cells, tasks) {
     tasks.map((task) => labels.map((label) => find(label, task))),
     score,
   );
+  const scores = recordedScores(cells);
   const [baseline] = labels;
   const reference = overTasks(baseline, score);
   const byTask = (textOf) =>
@@ -165,6 +176,8 @@ function studyTables({ labels, seeds, score }, cells, tasks) {
       ['configuration', ...tasks],
       ...labels.map((label) => [label, ...tasks.map((task) => textOf(find(label, task)))]),
     ]);
+  const returns = (name) =>
+    byTask((cell) => (cell.runs.length === 0 ? '–' : meanText(statisticsOf(cell, name))));
   return [
     '## Normalised mean over tasks',
     `Best first by ${scoreNames[score]}; ${seeds.length} seeds. "Against" is the difference in this score to ` +
@@ -188,9 +201,12 @@ function studyTables({ labels, seeds, score }, cells, tasks) {
     `## Normalised, ${scoreNames[score]}`,
     byTask((cell) => meanText(normalized(cell, score))),
     '## Returns, last 100 episodes',
-    byTask((cell) => (cell.runs.length === 0 ? '–' : meanText(statisticsOf(cell, 'last')))),
+    returns('last'),
     '## Returns, evaluation',
-    byTask((cell) => (cell.runs.length === 0 ? '–' : meanText(statisticsOf(cell, 'evaluation')))),
+    returns('evaluation'),
+    ...(scores.includes('bestEvaluation')
+      ? ['## Returns, best evaluation', returns('bestEvaluation')]
+      : []),
     '## Configurations',
     settingsText(cells),
   ];

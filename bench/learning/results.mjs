@@ -14,9 +14,19 @@ export const peers = JSON.parse(readFileSync(new URL('peers.json', import.meta.u
  * - `last`: mean of the last 100 episodes of training;
  * - `evaluation`: mean of the evaluation at the end of the run;
  * - `best`: largest mean of the latest 100 episodes at any time in training;
+ * - `bestEvaluation`: largest mean of an evaluation, in the course of the run or at its end, of runs that
+ *   evaluate in their course;
  * - `average`: mean over training of the mean of the latest 100 episodes.
  */
-export const scores = ['last', 'evaluation', 'best', 'average'];
+export const scores = ['last', 'evaluation', 'best', 'bestEvaluation', 'average'];
+
+/** The scores that any run of some cells has. */
+export function recordedScores(cells) {
+  const rows = cells.flatMap(({ runs }) => runs.map(({ row }) => row));
+  return scores.filter(
+    (name) => name !== 'bestEvaluation' || rows.some((row) => Number.isFinite(row[name])),
+  );
+}
 
 /** Where the seconds of a run went, as far as its report tells. */
 export const timeNames = ['physics', 'inference', 'update', 'critic', 'rest'];
@@ -51,6 +61,7 @@ async function readFinished({ label, task }, seed, folder, { report, commit }) {
     evaluation: evaluation.mean,
     evaluationStd: evaluation.std,
     best: trace.length === 0 ? Number.NaN : Math.max(...trace.map(([, value]) => value)),
+    bestEvaluation: report.best?.mean ?? Number.NaN,
     average: averageOf(trace),
     acceptedShare: report.acceptedUpdates / updates,
     worstMeanKl,

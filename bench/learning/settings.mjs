@@ -10,6 +10,7 @@ import { trainOptions } from '../../dist/esm/cli/train-options.js';
 const reserved = new Map([
   ['seed', '--seeds'],
   ['steps', '--steps'],
+  ['evaluateEvery', '--evaluate-every'],
   ['out', '--runs'],
   ['threads', '--jobs'],
   ['json', 'nothing'],
@@ -68,7 +69,12 @@ export function argumentsOf(settings) {
  */
 export function identityOf(config) {
   const { method, evaluation } = config;
-  return { method, evaluationEpisodes: String(evaluation.episodes), ...settingsOf(config) };
+  return {
+    method,
+    evaluationEpisodes: String(evaluation.episodes),
+    evaluateEvery: String(evaluation.every ?? 'none'),
+    ...settingsOf(config),
+  };
 }
 
 /**
