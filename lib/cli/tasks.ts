@@ -17,8 +17,9 @@ export interface RunPreset {
   readonly lambda: number;
   /** Hidden layers of the policy and of the critic. */
   readonly hidden: readonly number[];
-  /** Of continuous actions. */
+  /** Of continuous actions, like the next. */
   readonly initialLogStd: number;
+  /** Left out: no bound. */
   readonly minLogStd?: number;
   /** Where numbers go by the end of the run. */
   readonly schedule: Schedule;
@@ -69,9 +70,10 @@ const mujoco: TaskPreset = {
   stepsPerUpdate: 2048,
   lambda: 0.95,
   initialLogStd: -0.5,
+  minLogStd: -1.75,
   methods: {
     ...untuned.methods,
-    TRPO: { options: { maxKl: 0.02, maxRowKl: 1, relativeDamping: 1 } },
+    TRPO: { options: { maxKl: 0.02, maxRowKl: 1 } },
   },
 };
 
