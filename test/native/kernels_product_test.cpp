@@ -44,7 +44,7 @@ constexpr cpu::Derivative kDerivatives[] = {cpu::Derivative::none, cpu::Derivati
                                             cpu::Derivative::relu, cpu::Derivative::stored};
 
 // What packs the right factor.
-enum class Form { blocks, pairs, column };
+enum class Form { blocks, narrow };
 
 struct ProductCase {
   size_t rows;
@@ -133,21 +133,13 @@ struct FactorNumbers {
     }
   }
   AlignedFloats packed(Form form, const Kernels& kernels) const {
-    if (form == Form::pairs) return pairs(kernels.lanes);
     if (form == Form::blocks) return inBlocks(b, columns, columns, kernels);
-    AlignedFloats column(paddedWidth(inner), 0.0F);  // as many zeros as it takes to a vector
-    std::copy(b.begin(), b.end(), column.begin());
-    return column;
-  }
-  // As multiplyPairs reads it: steps 2t and 2t + 1 of column j in lanes 2j and 2j + 1.
-  AlignedFloats pairs(size_t lanes) const {
-    AlignedFloats packed((inner + 1) / 2 * lanes, std::numeric_limits<float>::quiet_NaN());
-    for (size_t t = 0; t < packed.size() / lanes * 2; t++) {
-      for (size_t j = 0; j < columns; j++) {
-        packed[t / 2 * lanes + 2 * j + t % 2] = t < inner ? b[t * columns + j] : 0;
-      }
+    const size_t padded = paddedWidth(inner);
+    AlignedFloats rows(columns * padded, 0.0F);
+    for (size_t j = 0; j < columns; j++) {
+      for (size_t t = 0; t < inner; t++) rows[j * padded + t] = b[t * columns + j];
     }
-    return packed;
+    return rows;
   }
 
   size_t inner;
@@ -185,9 +177,7 @@ void checkProduct(const Kernels& kernels, const ProductCase& test, Form form, Ra
                              test.derivative,
                              h.view(),
                              h.view().data};
-  (form == Form::blocks  ? kernels.multiply
-   : form == Form::pairs ? kernels.multiplyPairs
-                         : kernels.multiplyColumn)(product);
+  (form == Form::blocks ? kernels.multiply : kernels.multiplyNarrow)(product);
 
   CHECK(c.intact());
   bool restUntouched = true;
@@ -195,7 +185,7 @@ void checkProduct(const Kernels& kernels, const ProductCase& test, Form form, Ra
   const size_t lanes = form == Form::blocks ? kernels.lanes : 1;
   const size_t written = (test.columns + lanes - 1) / lanes * lanes;
   // Chains that are added up at the end: one, or lanes of a vector.
-  const size_t chains = form == Form::blocks ? 1 : form == Form::pairs ? 2 : kernels.lanes;
+  const size_t chains = form == Form::blocks ? 1 : kernels.lanes;
   for (size_t i = 0; i < test.rows; i++) {
     for (size_t j = 0; j < test.columns; j++) {
       Tracked sum = exact(test.hasBias ? bias[j] : 0);
@@ -241,29 +231,27 @@ const bool kMultiplyAdded = addCaseForEachTarget("multiply", [](const Kernels& k
   }
 });
 
-const bool kNarrowAdded =
-    addCaseForEachTarget("multiplyPairs and multiplyColumn", [](const Kernels& kernels) {
-      Random random(5);
-      int turn = 0;
-      for (const size_t rows : kRows) {
-        for (size_t columns = 1; columns <= kernels.lanes / 2; columns++) {
-          for (const size_t inner : {1, 2, 3, 17, 64, 65, 200}) {
-            for (const size_t secondInner : {0, 1, 64}) {
-              const ProductCase test{rows,
-                                     columns,
-                                     inner,
-                                     secondInner,
-                                     turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels,
-                                     turn % 2 == 0,
-                                     cpu::Derivative::none};
-              turn++;
-              checkProduct(kernels, test, Form::pairs, random);
-              if (columns == 1) checkProduct(kernels, test, Form::column, random);
-            }
-          }
+const bool kNarrowAdded = addCaseForEachTarget("multiplyNarrow", [](const Kernels& kernels) {
+  Random random(5);
+  int turn = 0;
+  for (const size_t rows : kRows) {
+    for (size_t columns = 1; columns <= kernels.lanes / 2; columns++) {
+      for (const size_t inner : {1, 2, 3, 17, 64, 65, 200}) {
+        for (const size_t secondInner : {0, 1, 64}) {
+          const ProductCase test{rows,
+                                 columns,
+                                 inner,
+                                 secondInner,
+                                 turn % 3 == 0 ? Layout::rowMajor : Layout::inPanels,
+                                 turn % 2 == 0,
+                                 cpu::Derivative::none};
+          turn++;
+          checkProduct(kernels, test, Form::narrow, random);
         }
       }
-    });
+    }
+  }
+});
 
 // NaN and infinity of an operand reach the results that they belong to, and no others.
 const bool kNotFiniteAdded =

@@ -24,16 +24,10 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
 
 inline Vec squareRoot(Vec x) { return _mm256_sqrt_ps(x); }
 
-inline Vec broadcastPair(const float* from) {
-  long long pair;
-  __builtin_memcpy(&pair, from, sizeof pair);
-  return reinterpret_cast<Vec>(_mm256_set1_epi64x(pair));
-}
-
 // 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};
-constexpr size_t kPairRows = 12;
+constexpr size_t kNarrowSums = 8;
 
 constexpr size_t kMostSteps = 256;
 constexpr size_t kStepsAtOnce = 256;

@@ -25,16 +25,10 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
 // With a mask of ones: for the plain form GCC 12 warns of an uninitialised register.
 inline Vec squareRoot(Vec x) { return _mm512_maskz_sqrt_ps(0xffff, x); }
 
-inline Vec broadcastPair(const float* from) {
-  long long pair;
-  __builtin_memcpy(&pair, from, sizeof pair);
-  return reinterpret_cast<Vec>(_mm512_set1_epi64(pair));
-}
-
 // 32 registers: 6 x 4 sums, 4 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 4;
 constexpr size_t kBlockRows[] = {0, 16, 12, 8, 6};
-constexpr size_t kPairRows = 12;
+constexpr size_t kNarrowSums = 24;
 
 constexpr size_t kMostSteps = 640;
 constexpr size_t kStepsAtOnce = 512;

@@ -29,12 +29,10 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) { return a *
 inline Vec squareRoot(Vec x) { return _mm_sqrt_ps(x); }
 #endif
 
-inline Vec broadcastPair(const float* from) { return Vec{from[0], from[1], from[0], from[1]}; }
-
 // 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};
-constexpr size_t kPairRows = 12;
+constexpr size_t kNarrowSums = 8;
 
 constexpr size_t kMostSteps = 512;
 constexpr size_t kStepsAtOnce = 512;

@@ -90,7 +90,7 @@ void CpuMlp::setDerivative(size_t l, const TileActivations& tile, Product& produ
 
 void CpuMlp::addProduct(size_t l, Product product) const {
   if (forms_[l] == HeadForm::blocks) return kernels_->multiply(product);
-  if (forms_[l] == HeadForm::pairs) return kernels_->multiplyPairs(product);
+  if (forms_[l] == HeadForm::narrow) return kernels_->multiplyNarrow(product);
   const size_t last = --product.columns;
   if (last > 0) kernels_->multiply(product);
   product.columns = 1;
@@ -99,7 +99,7 @@ void CpuMlp::addProduct(size_t l, Product product) const {
   for (Factors* factors : {&product.first, &product.second}) {
     if (factors->inner > 0) factors->b += factors->inner * paddedWidth(last);
   }
-  kernels_->multiplyColumn(product);
+  kernels_->multiplyNarrow(product);
 }
 
 void CpuMlp::forward(const std::vector<PackedLayer>& packed, size_t rows,

@@ -155,12 +155,10 @@ struct Kernels {
   size_t lanes;         // floats of a vector
   size_t blockColumns;  // columns of a register block, and of a block of packed weights
   void (*multiply)(const Product& product);
-  // The same for at most lanes / 2 columns, so that half a vector is not wasted: b holds two steps
-  // of the sum in turn, b[t][j] and b[t + 1][j] side by side in one vector for each pair of steps
-  // (an odd last one beside zeros). There is no derivative, and exactly `columns` are written.
-  void (*multiplyPairs)(const Product& product);
-  // The same for a single column: b holds the steps one after another, lanes of them a vector.
-  void (*multiplyColumn)(const Product& product);
+  // The same for at most lanes / 2 columns, so that few lanes are wasted: b is transposed, each
+  // column with its steps one after another, padded with zeros to kRowAlignment. There is no
+  // derivative, and exactly `columns` are written.
+  void (*multiplyNarrow)(const Product& product);
   void (*addGradient)(const GradientSum& gradient);
   // sum[j] += sum_t u[t][j] for j < outputs
   void (*addColumnSums)(size_t rows, size_t outputs, ConstMatrix u, double* sum, SumMode mode);

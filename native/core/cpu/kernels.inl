@@ -5,9 +5,9 @@
 //
 // The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
 // DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b + c for both,
-// squareRoot, broadcastPair(from) = from[0], from[1], from[0], ..., kMaxVectors, kBlockRows[v]
-// (rows of a register block that is v vectors wide), kPairRows, kMostSteps (the longest sum that is
-// made in one go) and kStepsAtOnce (parts of longer ones).
+// squareRoot, kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide),
+// kNarrowSums (of a block of a narrow product), kMostSteps (the longest sum that is made in one go)
+// and kStepsAtOnce (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
@@ -233,108 +233,8 @@ void multiply(const Product& product) {
   }
 }
 
-// Steps of a pair of factors in pairs: lanes 2j and 2j + 1 sum the even and the odd ones of column
-// j. `count` is even but at the very end.
-template <size_t kRows>
-TRUSTREGION_ALWAYS_INLINE void accumulatePairs(size_t count, const float* a, size_t aRow,
-                                               const float* b, Vec (&sums)[kRows]) {
-  size_t t = 0;
-  for (; t + 2 <= count; t += 2) {
-    const Vec bVector = load(b + t / 2 * kLanes);
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kRows; i++) {
-      sums[i] = multiplyAdd(broadcastPair(a + i * aRow + t), bVector, sums[i]);
-    }
-  }
-  if (t == count) return;
-  const Vec bVector = load(b + t / 2 * kLanes);
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kRows; i++) {
-    const float last[2] = {a[i * aRow + t], 0};
-    sums[i] = multiplyAdd(broadcastPair(last), bVector, sums[i]);
-  }
-}
-
-// kRows rows of a narrow product.
-template <size_t kRows>
-inline void multiplyPairsRows(const Product& p, size_t row) {
-  Vec sums[kRows] = {};
-  const Factors* const factors[] = {&p.first, &p.second};
-  for (const Factors* f : factors) {
-    const float* a = f->a.data + row * f->a.row;
-    const float* b = f->b;
-    size_t left = f->inner;
-    for (; left > kPanelColumns; left -= kPanelColumns) {
-      accumulatePairs<kRows>(kPanelColumns, a, f->a.row, b, sums);
-      a += f->a.panel;
-      b += kPanelColumns / 2 * kLanes;
-    }
-    accumulatePairs<kRows>(left, a, f->a.row, b, sums);
-  }
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kRows; i++) {
-    const float* pairs = reinterpret_cast<const float*>(&sums[i]);
-    float* c = p.c.data + (row + i) * p.c.row;
-    for (size_t j = 0; j < p.columns; j++) {
-      c[j] = (p.bias == nullptr ? 0.0f : p.bias[j]) + (pairs[2 * j] + pairs[2 * j + 1]);
-    }
-  }
-}
-
-void multiplyPairs(const Product& product) {
-  constexpr size_t kRows = kPairRows;
-  size_t row = 0;
-  for (; row + kRows <= product.rows; row += kRows) multiplyPairsRows<kRows>(product, row);
-  for (; row < product.rows; row++) multiplyPairsRows<1>(product, row);
-}
-
-// kRows rows of a product of one column: lane l sums the steps l, l + kLanes, ...
-template <size_t kRows>
-inline void multiplyColumnRows(const Product& p, size_t row) {
-  Vec sums[kRows] = {};
-  const Factors* const factors[] = {&p.first, &p.second};
-  for (const Factors* f : factors) {
-    const float* a = f->a.data + row * f->a.row;
-    const float* b = f->b;
-    const size_t aRow = f->a.row;
-    for (size_t left = f->inner; left > 0; a += f->a.panel, b += kPanelColumns) {
-      const size_t count = left < kPanelColumns ? left : kPanelColumns;
-      left -= count;
-      size_t t = 0;
-      for (; t + kLanes <= count; t += kLanes) {
-        const Vec bVector = load(b + t);
-#pragma GCC unroll 16
-        for (size_t i = 0; i < kRows; i++) {
-          sums[i] = multiplyAdd(load(a + i * aRow + t), bVector, sums[i]);
-        }
-      }
-      if (t == count) continue;
-      for (size_t i = 0; i < kRows; i++) {  // what lies behind the last step may be anything
-        alignas(sizeof(Vec)) float last[kLanes] = {};
-        for (size_t lane = 0; t + lane < count; lane++) last[lane] = a[i * aRow + t + lane];
-        sums[i] = multiplyAdd(load(last), load(b + t), sums[i]);
-      }
-    }
-  }
-  const float bias = p.bias == nullptr ? 0.0f : p.bias[0];
-  for (size_t i = 0; i < kRows; i++) {
-    alignas(sizeof(Vec)) float lanes[kLanes];
-    store(lanes, sums[i]);
-    for (size_t half = kLanes / 2; half > 0; half /= 2) {
-      for (size_t lane = 0; lane < half; lane++) lanes[lane] += lanes[lane + half];
-    }
-    p.c.data[(row + i) * p.c.row] = bias + lanes[0];
-  }
-}
-
-void multiplyColumn(const Product& product) {
-  constexpr size_t kRows = 8;
-  size_t row = 0;
-  for (; row + kRows <= product.rows; row += kRows) multiplyColumnRows<kRows>(product, row);
-  for (; row < product.rows; row++) multiplyColumnRows<1>(product, row);
-}
-
 #include "core/cpu/gradient.inl"
+#include "core/cpu/narrow.inl"
 
 void multiplyElements(size_t count, const float* a, const float* b, float* out) {
   for (size_t i = 0; i < count; i += kLanes) store(out + i, load(a + i) * load(b + i));
@@ -343,7 +243,7 @@ void multiplyElements(size_t count, const float* a, const float* b, float* out) 
 #include "core/cpu/descent.inl"
 #include "core/cpu/double_kernels.inl"
 
-const Kernels kKernels = {kLanes,           kBlockColumns,   multiply,         multiplyPairs,
-                          multiplyColumn,   addGradient,     addColumnSums,    activate,
-                          multiplyElements, &kDoubleKernels, backThroughError, sumGradient,
-                          stepAdam,         gatherRows,      transposeRows};
+const Kernels kKernels = {kLanes,          kBlockColumns,    multiply,    multiplyNarrow<>,
+                          addGradient,     addColumnSums,    activate,    multiplyElements,
+                          &kDoubleKernels, backThroughError, sumGradient, stepAdam,
+                          gatherRows,      transposeRows};

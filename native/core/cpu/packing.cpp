@@ -38,13 +38,15 @@ void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blo
                 });
 }
 
-// Steps t and t + 1 of output j side by side, in lanes 2j and 2j + 1 of a vector for each pair.
-void packPairs(const double* weight, const LayerLayout& layer, size_t lanes, AlignedFloats& to) {
-  to.resize((layer.inputs + 1) / 2 * lanes);
-  for (size_t j = 0; j < layer.outputs; j++) {
-    for (size_t t = 0; t < layer.inputs; t++) {
-      to[t / 2 * lanes + 2 * j + t % 2] = static_cast<float>(weight[j * layer.inputs + t]);
-    }
+// Rows of `inputs` numbers, each padded with zeros.
+void appendRows(const double* weight, size_t inputs, size_t outputs, AlignedFloats& packed) {
+  const size_t padded = paddedWidth(inputs);
+  size_t at = packed.size();
+  packed.resize(at + outputs * padded);
+  for (size_t j = 0; j < outputs; j++, at += padded) {
+    std::transform(weight + j * inputs, weight + (j + 1) * inputs,
+                   packed.begin() + static_cast<ptrdiff_t>(at),
+                   [](double value) { return static_cast<float>(value); });
   }
 }
 
@@ -52,7 +54,7 @@ void packPairs(const double* weight, const LayerLayout& layer, size_t lanes, Ali
 
 HeadForm headForm(size_t outputs, size_t lanes) {
   if (outputs % lanes == 1) return HeadForm::columnApart;
-  return outputs <= lanes / 2 ? HeadForm::pairs : HeadForm::blocks;
+  return outputs <= lanes / 2 ? HeadForm::narrow : HeadForm::blocks;
 }
 
 void packTransposed(const double* weight, const LayerLayout& layer, HeadForm form,
@@ -61,17 +63,14 @@ void packTransposed(const double* weight, const LayerLayout& layer, HeadForm for
     case HeadForm::blocks:
       packColumns(weight, layer.inputs, layer.outputs, kernels.blockColumns, packed.transposed);
       return;
-    case HeadForm::pairs:
-      packPairs(weight, layer, kernels.lanes, packed.transposed);
+    case HeadForm::narrow:
+      packed.transposed.clear();
+      appendRows(weight, layer.inputs, layer.outputs, packed.transposed);
       return;
     case HeadForm::columnApart: {
       const size_t blocks = layer.outputs - 1;
       packColumns(weight, layer.inputs, blocks, kernels.blockColumns, packed.transposed);
-      const size_t column = packed.transposed.size();
-      packed.transposed.resize(column + paddedWidth(layer.inputs));
-      std::transform(weight + blocks * layer.inputs, weight + layer.outputs * layer.inputs,
-                     packed.transposed.begin() + column,
-                     [](double value) { return static_cast<float>(value); });
+      appendRows(weight + blocks * layer.inputs, layer.inputs, 1, packed.transposed);
       return;
     }
   }

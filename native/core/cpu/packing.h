@@ -13,9 +13,9 @@ struct PackedLayer {
   AlignedFloats weight;      // [outputs x padded inputs], for backward; empty where not needed
 };
 
-// How a head's outputs are packed, so that few lanes are wasted: in pairs where there are few of
-// them; the last one apart where it would have a vector for itself.
-enum class HeadForm { blocks, pairs, columnApart };
+// How a head's outputs are packed, so that few lanes are wasted: as Kernels::multiplyNarrow wants
+// them where there are few; the last one so where it would have a vector for itself.
+enum class HeadForm { blocks, narrow, columnApart };
 
 HeadForm headForm(size_t outputs, size_t lanes);
 
