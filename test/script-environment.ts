@@ -1,5 +1,7 @@
 import type { Environment, StepResult } from '../lib/environments/environment.js';
+import { Policy } from '../lib/policy.js';
 import type { ActionSpace } from '../lib/spaces.js';
+import type { TrainOptions } from '../lib/train.js';
 
 export interface ScriptOptions {
   readonly length?: number;
@@ -47,4 +49,23 @@ export class Script implements Environment {
   }
 
   close(): void {}
+}
+
+/** A small policy for Script. */
+export const scriptPolicy = () =>
+  new Policy({
+    observationSize: 2,
+    actions: { kind: 'discrete', count: 2 },
+    hidden: [4],
+  });
+
+/** What a small run on Script needs; `overrides` may be wrong on purpose. */
+export function scriptRun(environment: Environment, overrides: object = {}): TrainOptions {
+  return {
+    policy: scriptPolicy(),
+    environments: environment,
+    steps: 40,
+    stepsPerUpdate: 20,
+    ...overrides,
+  } as TrainOptions;
 }
