@@ -167,22 +167,28 @@ const bool kProductAdded = addCaseForEachTarget("products", [](const Kernels& ke
       for (const size_t inner : {1U, 2U, 17U, 64U}) {
         const Context context("rows ", rows, " columns ", columns, " inner ", inner);
         const size_t aRow = inner + 3;
-        const size_t bRow = paddedWidth(columns);
-        const size_t cRow = bRow + 8;  // room between rows, which must stay untouched
+        const size_t padded = paddedWidth(columns);
+        const size_t cRow = padded + 8;  // room between rows, which must stay untouched
         Guarded<double> a(rows * aRow);
-        Guarded<double> b(inner * bRow);
-        Guarded<double> init(bRow);
-        Guarded<double> c((rows - 1) * cRow + bRow);
+        Guarded<double> b(inner * padded);
+        Guarded<double> init(padded);
+        Guarded<double> c((rows - 1) * cRow + padded);
+        // Step t of column j, in blocks of columns.
+        const auto packed = [&](size_t t, size_t j) {
+          const size_t block = kernels.inDouble->blockColumns;
+          const size_t first = j / block * block;
+          return first * inner + t * std::min(block, padded - first) + j - first;
+        };
         // Padding stays NaN: it must not reach a result.
         for (size_t i = 0; i < rows; i++) {
           for (size_t t = 0; t < inner; t++) a[i * aRow + t] = random.normal();
         }
         for (size_t j = 0; j < columns; j++) {
           init[j] = random.normal();
-          for (size_t t = 0; t < inner; t++) b[t * bRow + j] = random.normal();
+          for (size_t t = 0; t < inner; t++) b[packed(t, j)] = random.normal();
         }
         kernels.inDouble->multiply(
-            {rows, columns, inner, a.data(), aRow, b.data(), bRow, init.data(), c.data(), cRow});
+            {rows, columns, inner, a.data(), aRow, b.data(), init.data(), c.data(), cRow});
         CHECK(c.intact());
         bool untouched = true;
         for (size_t i = 0; i < rows; i++) {
@@ -191,7 +197,7 @@ const bool kProductAdded = addCaseForEachTarget("products", [](const Kernels& ke
             Exact size = std::abs(sum);
             for (size_t t = 0; t < inner; t++) {
               const Exact term =
-                  static_cast<Exact>(a[i * aRow + t]) * static_cast<Exact>(b[t * bRow + j]);
+                  static_cast<Exact>(a[i * aRow + t]) * static_cast<Exact>(b[packed(t, j)]);
               sum += term;
               size += std::abs(term);
             }
@@ -200,7 +206,7 @@ const bool kProductAdded = addCaseForEachTarget("products", [](const Kernels& ke
                 c[i * cRow + j], static_cast<double>(sum),
                 static_cast<double>(inner + 2) * kDoubleRoundoff * static_cast<double>(size));
           }
-          for (size_t j = bRow; j < cRow && i + 1 < rows; j++) {
+          for (size_t j = padded; j < cRow && i + 1 < rows; j++) {
             untouched = untouched && std::isnan(c[i * cRow + j]);
           }
         }

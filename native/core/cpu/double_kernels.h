@@ -11,9 +11,10 @@ namespace trustregion::cpu {
 // may hold anything.
 constexpr size_t kGroupRows = 32;
 
-// c[i][j] = init[j] + sum_t a[i][t] b[t][j]   for i < rows, j < columns, t < inner, in float64.
-// Columns beyond, up to a whole cache line, may be written too; rows of b and c are multiples of
-// one.
+// c[i][j] = init[j] + sum_t a[i][t] b[t][j]   for i < rows, j < columns, t < inner, in float64. b
+// is packed in blocks of DoubleKernels::blockColumns columns, [inner x block] each, the last one as
+// wide as the padded columns leave it. Columns beyond, up to a whole cache line, may be written
+// too; rows of c are multiples of one.
 struct DoubleProduct {
   size_t rows;
   size_t columns;
@@ -21,7 +22,6 @@ struct DoubleProduct {
   const double* a;
   size_t aRow;
   const double* b;
-  size_t bRow;
   const double* init;
   double* c;
   size_t cRow;
@@ -30,6 +30,7 @@ struct DoubleProduct {
 // The inner loops that are float64, compiled once for each instruction set from double_kernels.inl.
 // Counts are multiples of a cache line, 8 numbers.
 struct DoubleKernels {
+  size_t blockColumns;  // of a block of packed weights
   void (*multiply)(const DoubleProduct& product);
   // In place z -> phi(z)
   void (*activate)(Activation activation, size_t count, double* z);

@@ -1,8 +1,18 @@
 // The bodies of DoubleKernels; included by kernels.inl behind the blocks of its products.
 
+constexpr size_t kDoubleColumns = kMaxVectors * kDoubleLanes;
+
+// At most kDoubleColumns columns of a product.
+struct DoubleBlock {
+  DoubleProduct product;
+  size_t bRow;
+};
+
 struct DoubleProductRows {
   template <size_t kRows, size_t kVectors>
-  static void run(const DoubleProduct& p, size_t row) {
+  static void run(const DoubleBlock& block, size_t row) {
+    const DoubleProduct& p = block.product;
+    const size_t bRow = block.bRow;
     DoubleVec sums[kRows][kVectors];
 #pragma GCC unroll 16
     for (size_t i = 0; i < kRows; i++) {
@@ -13,7 +23,7 @@ struct DoubleProductRows {
     for (size_t t = 0; t < p.inner; t++) {
       DoubleVec bVectors[kVectors];
 #pragma GCC unroll 16
-      for (size_t v = 0; v < kVectors; v++) bVectors[v] = load(p.b + t * p.bRow + v * kDoubleLanes);
+      for (size_t v = 0; v < kVectors; v++) bVectors[v] = load(p.b + t * bRow + v * kDoubleLanes);
 #pragma GCC unroll 16
       for (size_t i = 0; i < kRows; i++) {
         const DoubleVec aVector = broadcast(a[i * p.aRow + t]);
@@ -33,15 +43,17 @@ struct DoubleProductRows {
 };
 
 void multiplyInDouble(const DoubleProduct& product) {
-  constexpr size_t kColumns = kMaxVectors * kDoubleLanes;
-  DoubleProduct block = product;
-  for (size_t left = product.columns; left > 0; left -= block.columns) {
-    block.columns = left < kColumns ? left : kColumns;
+  DoubleBlock block{product, 0};
+  DoubleProduct& p = block.product;
+  size_t padded = paddedWidth(product.columns);
+  for (size_t left = product.columns; left > 0; left -= p.columns, padded -= block.bRow) {
+    p.columns = left < kDoubleColumns ? left : kDoubleColumns;
+    block.bRow = padded < kDoubleColumns ? padded : kDoubleColumns;
     // Counts columns in floats, of which a double has two.
-    runBlock<DoubleProductRows>(block, block.rows, 2 * block.columns);
-    block.b += kColumns;
-    block.init += kColumns;
-    block.c += kColumns;
+    runBlock<DoubleProductRows>(block, p.rows, 2 * p.columns);
+    p.b += product.inner * block.bRow;
+    p.init += kDoubleColumns;
+    p.c += kDoubleColumns;
   }
 }
 
@@ -164,6 +176,6 @@ void klOfOutcomes(size_t outcomes, const double* p, const double* logP, const do
   }
 }
 
-const DoubleKernels kDoubleKernels = {multiplyInDouble,    activateInDouble, exponentialInDouble,
-                                      halfSquaredDistance, normalizeLogits,  normalizeBits,
-                                      entropyOfOutcomes,   klOfOutcomes};
+const DoubleKernels kDoubleKernels = {kDoubleColumns,      multiplyInDouble,    activateInDouble,
+                                      exponentialInDouble, halfSquaredDistance, normalizeLogits,
+                                      normalizeBits,       entropyOfOutcomes,   klOfOutcomes};

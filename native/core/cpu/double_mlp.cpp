@@ -3,26 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/cpu/packing.h"
+
 namespace trustregion::cpu {
 
 DoubleMlp::DoubleMlp(const MlpLayout& layout, const Kernels& kernels,
                      std::span<const double> parameters)
     : layout_(layout), kernels_(kernels.inDouble) {
   for (const LayerLayout& layer : layout_.layers()) {
-    const size_t width = paddedWidth(layer.outputs);
-    // Off strides that are powers of two, which would crowd a few sets of a cache.
-    const size_t stride = width % 128 == 0 ? width + kRowAlignment / 2 : width;
-    Layer packed{AlignedDoubles(layer.inputs * stride), AlignedDoubles(width), stride};
-    const double* weight = parameters.data() + layer.weightOffset;
-    constexpr size_t kBlock = 8;  // a cache line on the other side
-    for (size_t first = 0; first < layer.outputs; first += kBlock) {
-      const size_t last = std::min(layer.outputs, first + kBlock);
-      for (size_t k = 0; k < layer.inputs; k++) {
-        for (size_t j = first; j < last; j++) {
-          packed.transposed[k * stride + j] = weight[j * layer.inputs + k];
-        }
-      }
-    }
+    Layer packed{{}, AlignedDoubles(paddedWidth(layer.outputs))};
+    packColumns(parameters.data() + layer.weightOffset, layer.inputs, layer.outputs,
+                kernels_->blockColumns, packed.transposed);
     std::copy_n(parameters.data() + layer.biasOffset, layer.outputs, packed.bias.begin());
     layers_.push_back(std::move(packed));
   }
@@ -48,8 +39,7 @@ const double* DoubleMlp::forward(size_t rows, const float* observations, size_t 
     const LayerLayout& layer = layout_.layers()[l];
     const size_t width = paddedWidth(layer.outputs);
     kernels_->multiply({rows, layer.outputs, layer.inputs, input, inputWidth,
-                        layers_[l].transposed.data(), layers_[l].stride, layers_[l].bias.data(),
-                        output, width});
+                        layers_[l].transposed.data(), layers_[l].bias.data(), output, width});
     if (l + 1 < layers_.size()) kernels_->activate(layout_.activation(), rows * width, output);
     std::swap(input, output);
     inputWidth = width;

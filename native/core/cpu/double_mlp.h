@@ -10,7 +10,7 @@
 namespace trustregion::cpu {
 
 // Rows that go through all layers together.
-constexpr size_t kDoubleTileRows = 2 * kGroupRows;
+constexpr size_t kDoubleTileRows = 3 * kGroupRows;
 
 // The forward pass of an MLP in float64, for fixed parameters: what settles a doubt that float32
 // leaves. Immutable, so any number of threads may read it, each with scratch of its own.
@@ -34,9 +34,8 @@ class DoubleMlp {
 
  private:
   struct Layer {
-    AlignedDoubles transposed;  // [inputs x stride], rows padded with zeros
+    AlignedDoubles transposed;  // as DoubleProduct::b
     AlignedDoubles bias;
-    size_t stride;
   };
 
   MlpLayout layout_;

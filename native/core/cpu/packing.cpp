@@ -7,31 +7,32 @@ namespace {
 
 // Calls write(first, last, width, block) for the columns [first, last) of each block of a
 // [inner x columns] matrix: its rows are `width` apart.
-template <class Write>
-void forEachPacked(size_t inner, size_t columns, size_t blockColumns, AlignedFloats& packed,
+template <class Numbers, class Write>
+void forEachPacked(size_t inner, size_t columns, size_t blockColumns, Numbers& packed,
                    Write&& write) {
   const size_t padded = paddedWidth(columns);
   packed.resize(inner * padded);  // the padding is written here, once, and stays zero
   for (size_t first = 0; first < columns; first += blockColumns) {
     const size_t width = std::min(blockColumns, padded - first);
     const size_t last = std::min(columns, first + width);
-    float* block = packed.data() + first * inner;
+    auto* block = packed.data() + first * inner;
     write(first, last, width, block);
   }
 }
 
-// The first `outputs` rows of W [outputs x inputs], transposed: steps are inputs.
-void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
-                 AlignedFloats& packed) {
+template <class Numbers>
+void packColumnsAs(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                   Numbers& packed) {
+  using Number = typename Numbers::value_type;
   forEachPacked(inputs, outputs, blockColumns, packed,
-                [&](size_t first, size_t last, size_t width, float* block) {
+                [&](size_t first, size_t last, size_t width, Number* block) {
                   // Squares that keep both sides in cache.
                   constexpr size_t kSquare = 16;
                   for (size_t start = first; start < last; start += kSquare) {
                     const size_t end = std::min(last, start + kSquare);
                     for (size_t k = 0; k < inputs; k++) {
                       for (size_t j = start; j < end; j++) {
-                        block[k * width + j - first] = static_cast<float>(weight[j * inputs + k]);
+                        block[k * width + j - first] = static_cast<Number>(weight[j * inputs + k]);
                       }
                     }
                   }
@@ -51,6 +52,16 @@ void appendRows(const double* weight, size_t inputs, size_t outputs, AlignedFloa
 }
 
 }  // namespace
+
+void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                 AlignedFloats& packed) {
+  packColumnsAs(weight, inputs, outputs, blockColumns, packed);
+}
+
+void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                 AlignedDoubles& packed) {
+  packColumnsAs(weight, inputs, outputs, blockColumns, packed);
+}
 
 HeadForm headForm(size_t outputs, size_t lanes) {
   if (outputs % lanes == 1) return HeadForm::columnApart;

@@ -23,6 +23,12 @@ HeadForm headForm(size_t outputs, size_t lanes);
 void packTransposed(const double* weight, const LayerLayout& layer, HeadForm form,
                     const Kernels& kernels, PackedLayer& packed);
 
+// The first `outputs` rows of W, transposed, in blocks of `blockColumns` columns.
+void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                 AlignedFloats& packed);
+void packColumns(const double* weight, size_t inputs, size_t outputs, size_t blockColumns,
+                 AlignedDoubles& packed);
+
 // W itself: steps are outputs.
 void packWeight(const double* weight, const LayerLayout& layer, const Kernels& kernels,
                 PackedLayer& packed);
