@@ -4,11 +4,14 @@
 // instead: lane l sums the steps l, l + kLanes, ..., of several rows and all columns at once, and
 // what the lanes hold is added up in the end, for as many sums as a vector has lanes together.
 
-// Of two vectors whose lanes are groups of 2 kHalf parts of one sum each: the lower (kPart 0) or
-// upper halves of the first one's groups, then those of the second one's.
-template <size_t kHalf, size_t kPart, size_t... kLane>
-inline IntVec halves(std::index_sequence<kLane...>) {
-  return IntVec{static_cast<int>(kLane / kHalf * 2 * kHalf + kPart * kHalf + kLane % kHalf)...};
+// Of two vectors whose lanes are groups of 2 kHalf parts of one sum each: the lower halves of the
+// first one's groups, then of the second one's, plus their upper halves.
+template <size_t kHalf, size_t... kLane>
+inline Vec addHalves(Vec a, Vec b, std::index_sequence<kLane...>) {
+  const Vec lower = __builtin_shufflevector(a, b, (kLane / kHalf * 2 * kHalf + kLane % kHalf)...);
+  const Vec upper =
+      __builtin_shufflevector(a, b, (kLane / kHalf * 2 * kHalf + kHalf + kLane % kHalf)...);
+  return lower + upper;
 }
 
 // Adds the two halves of each group, of kCount vectors two by two, until a group is one lane: lane
@@ -16,14 +19,12 @@ inline IntVec halves(std::index_sequence<kLane...>) {
 template <size_t kHalf, size_t kCount, size_t kSize>
 TRUSTREGION_ALWAYS_INLINE void addLanes(Vec (&sums)[kSize]) {
   if constexpr (kHalf > 0) {
-    const IntVec lower = halves<kHalf, 0>(std::make_index_sequence<kLanes>());
-    const IntVec upper = halves<kHalf, 1>(std::make_index_sequence<kLanes>());
     constexpr size_t kFewer = (kCount + 1) / 2;
 #pragma GCC unroll 32
     for (size_t i = 0; i < kFewer; i++) {
       const Vec a = sums[2 * i];
       const Vec b = 2 * i + 1 < kCount ? sums[2 * i + 1] : Vec{};
-      sums[i] = __builtin_shuffle(a, b, lower) + __builtin_shuffle(a, b, upper);
+      sums[i] = addHalves<kHalf>(a, b, std::make_index_sequence<kLanes>());
     }
     addLanes<kHalf / 2, kFewer>(sums);
   }
