@@ -59,6 +59,7 @@ function makePolicy(hidden = [32]) {
     distribution: 'gaussian',
     actionCounts: [2],
     initialLogStd: 0,
+    minLogStd: -Infinity,
     outputGain: 0.01,
     observationClip: 10,
     memoryBudget: 2 ** 30,
