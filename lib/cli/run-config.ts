@@ -50,8 +50,8 @@ export interface RunConfig {
     readonly hidden: readonly number[];
     readonly activation: string;
     readonly initialLogStd: number | null;
-    /** Missing in runs of older versions. */
-    readonly minLogStd?: number | null;
+    /** Left out: no bound. */
+    readonly minLogStd?: number;
     readonly parameterCount: number;
     readonly seed: number;
   };

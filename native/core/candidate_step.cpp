@@ -29,12 +29,13 @@ UpdateStatus startUpdate(const UpdateContext& context, UpdateStart& start, Updat
 }
 
 CandidateStep::CandidateStep(const UpdateContext& context, std::span<const double> gradient,
-                             std::span<const double> direction, double scale)
+                             std::span<const double> direction, double scale,
+                             double wholeImprovement)
     : context_(context),
       gradient_(gradient),
       direction_(direction),
       scale_(scale),
-      wholeImprovement_(scale * dot(gradient, direction)),
+      wholeImprovement_(wholeImprovement),
       candidate_(context.parameters.size()) {}
 
 Evaluation CandidateStep::evaluate(double fraction, double maxKl, double maxRowKl) {
@@ -42,7 +43,7 @@ Evaluation CandidateStep::evaluate(double fraction, double maxKl, double maxRowK
   for (size_t i = 0; i < candidate_.size(); i++) {
     candidate_[i] = context_.parameters[i] + length * direction_[i];
   }
-  const double broughtBack = projectLogStd(context_.model, gradient_, candidate_);
+  const double broughtBack = projectLogStd(context_.model, candidate_, gradient_);
   expectedImprovement_ = fraction * wholeImprovement_ + broughtBack;
   context_.backend.roundParameters(candidate_);
   const Evaluation evaluation = context_.problem.evaluate(candidate_);
@@ -79,7 +80,8 @@ void takeWholeStep(const UpdateContext& context, const UpdateStart& start,
                    std::span<const double> direction, UpdateSummary& summary,
                    std::span<double> newParameters) {
   const Stopwatch stopwatch;
-  CandidateStep step(context, start.gradient, direction, summary.stepScale);
+  CandidateStep step(context, start.gradient, direction, summary.stepScale,
+                     summary.stepScale * dot(start.gradient, direction));
   const Evaluation evaluation = step.evaluate(1, std::numeric_limits<double>::infinity());
   summary.timing.lineSearch = stopwatch.seconds();
   summary.candidates.push_back({1, evaluation});
@@ -102,7 +104,7 @@ void acceptWithinLimit(const UpdateContext& context, const UpdateStart& start,
   }
   std::vector<double> displacement(end.begin(), end.end());
   axpby(-1, context.parameters, 1, displacement);
-  CandidateStep step(context, start.gradient, displacement, 1);
+  CandidateStep step(context, start.gradient, displacement, 1, dot(start.gradient, displacement));
   LineSearchOptions options;
   options.maxKl = maxKl;
   LineSearchSummary search =

@@ -22,9 +22,9 @@ UpdateStatus startUpdate(const UpdateContext& context, UpdateStart& start, Updat
 // that are returned.
 class CandidateStep {
  public:
-  // d = scale direction
+  // d = scale direction; wholeImprovement = g'd
   CandidateStep(const UpdateContext& context, std::span<const double> gradient,
-                std::span<const double> direction, double scale);
+                std::span<const double> direction, double scale, double wholeImprovement);
 
   // Moves to a fraction of the displacement. Where rounding leaves it open on which side of `maxKl`
   // the mean KL is, or may, of `maxRowKl` and the largest KL of a row, the batch is evaluated again
@@ -35,7 +35,6 @@ class CandidateStep {
   std::span<const double> parameters() const { return candidate_; }
   // g'(candidate - theta), up to rounding.
   double expectedImprovement() const { return expectedImprovement_; }
-  double expectedImprovementOfWholeStep() const { return wholeImprovement_; }
 
  private:
   const UpdateContext& context_;

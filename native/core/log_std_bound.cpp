@@ -16,18 +16,12 @@ void requireLogStd(const PolicyModel& model, std::span<const double> parameters)
   }
 }
 
-void projectLogStd(const PolicyModel& model, std::span<double> parameters) {
-  for (double& logStd : parameters.subspan(model.logStdOffset())) {
-    if (logStd < model.minLogStd) logStd = model.minLogStd;
-  }
-}
-
-double projectLogStd(const PolicyModel& model, std::span<const double> gradient,
-                     std::span<double> parameters) {
+double projectLogStd(const PolicyModel& model, std::span<double> parameters,
+                     std::span<const double> gradient) {
   double change = 0;
   for (size_t i = model.logStdOffset(); i < parameters.size(); i++) {
     if (!(parameters[i] < model.minLogStd)) continue;  // NaN stays NaN
-    change += gradient[i] * (model.minLogStd - parameters[i]);
+    if (!gradient.empty()) change += gradient[i] * (model.minLogStd - parameters[i]);
     parameters[i] = model.minLogStd;
   }
   return change;

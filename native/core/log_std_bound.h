@@ -16,11 +16,10 @@ void requireLogStd(const PolicyModel& model, std::span<const double> parameters)
 // larger, in any row: with the old deviation s >= m and the new one t < m, KL as a function of t,
 //   log(t / s) + (s^2 + d^2) / (2 t^2) - 1/2,   d the distance of the means,
 // falls up to t^2 = s^2 + d^2 >= m^2. So candidates along a projected path (Bertsekas 1976, "On the
-// Goldstein-Levitin-Polyak gradient projection method") are as safe as those on a line.
-void projectLogStd(const PolicyModel& model, std::span<double> parameters);
-// Returns g'(projected - given) as well.
-double projectLogStd(const PolicyModel& model, std::span<const double> gradient,
-                     std::span<double> parameters);
+// Goldstein-Levitin-Polyak gradient projection method") are as safe as those on a line. Returns
+// g'(projected - given), 0 without a gradient.
+double projectLogStd(const PolicyModel& model, std::span<double> parameters,
+                     std::span<const double> gradient = {});
 
 // Sets to zero what of an ascent direction leads out of the feasible set at once: the components of
 // logStd that are at the bound and would fall. As logStd has no curvature in common with any

@@ -32,12 +32,14 @@ void step(const UpdateContext& context, const TrpoOptions& options, MethodState&
   summary.status = UpdateStatus::negativeCurvature;
   if (!(curvature > 0)) return;
   summary.stepScale = std::sqrt(2 * options.maxKl / curvature);
-  CandidateStep candidate(context, start.gradient, natural.direction, summary.stepScale);
+  const double fullStepImprovement = summary.stepScale * natural.slope;
   summary.status = UpdateStatus::notFinite;
-  if (!std::isfinite(candidate.expectedImprovementOfWholeStep())) return;
+  if (!std::isfinite(fullStepImprovement)) return;
 
   // 4. The line search on the exact KL and surrogate of what will really be stored.
   const Stopwatch searching;
+  CandidateStep candidate(context, start.gradient, natural.direction, summary.stepScale,
+                          fullStepImprovement);
   const auto evaluate = [&](double fraction) {
     return candidate.evaluate(fraction, options.maxKl, options.lineSearch.maxRowKl);
   };

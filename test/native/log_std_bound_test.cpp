@@ -74,7 +74,7 @@ CASE("what a projection costs of the expected improvement") {
   const PolicyModel model{MlpLayout(1, {}, 2, Activation::tanh), Distribution::gaussian(2), -1};
   const std::vector<double> gradient = {9, 9, 9, 9, -2, -3};
   std::vector<double> parameters = {0, 0, 0, 0, -1.5, -0.5};
-  CHECK_NEAR(projectLogStd(model, gradient, parameters), -2 * 0.5, 1e-15);
+  CHECK_NEAR(projectLogStd(model, parameters, gradient), -2 * 0.5, 1e-15);
   CHECK((parameters == std::vector<double>{0, 0, 0, 0, -1, -0.5}));
 }
 
