@@ -171,16 +171,20 @@ function logStdOptions(
   return { ...ofTask, ...pick(values, names) };
 }
 
-/** Of a task's schedule what the run has at all: a step, say, may have been given the other way. */
+/**
+ * Of a task's schedule what the run has at all: a step, say, may have been given the other way. A
+ * number that was given stays where it is.
+ */
 function scheduleOf(
-  { schedule }: OptionValues<typeof trainOptions>,
+  { schedule, ...given }: OptionValues<typeof trainOptions>,
   preset: RunPreset,
   method: Method,
   fit: ResolvedFitOptions,
 ): Schedule {
   const valueLearningRate = learningRateOf(fit);
   const isThere = (name: string): boolean =>
-    name === 'valueLearningRate' ? valueLearningRate !== undefined : name in method.options;
+    !(name in given && given[name as keyof typeof given] !== undefined) &&
+    (name === 'valueLearningRate' ? valueLearningRate !== undefined : name in method.options);
   const ofTask = Object.entries(preset.schedule).filter(([name]) => isThere(name));
   return checkSchedule(schedule ?? Object.fromEntries(ofTask), method, valueLearningRate);
 }

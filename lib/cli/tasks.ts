@@ -73,7 +73,7 @@ const mujoco: TaskPreset = {
   minLogStd: -1.75,
   methods: {
     ...untuned.methods,
-    TRPO: { options: { maxKl: 0.02, maxRowKl: 1 } },
+    TRPO: { options: { maxKl: 0.02, maxRowKl: 1 }, schedule: { maxKl: 0.01 } },
   },
 };
 
