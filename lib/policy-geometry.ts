@@ -44,6 +44,13 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
    */
   readonly precision: 'float32' | 'float64';
   /**
+   * What Fisher products are made in: as `precision`, but `'bfloat16x3'` on the backend `'cpu-amx'`.
+   * There each factor is the sum of two bfloat16, and a product is three of theirs, summed in
+   * float32: within 2^-14.5 of itself, most within 2^-17. All else, the line search and its trust
+   * region among it, is computed in `precision`.
+   */
+  readonly productPrecision: 'float32' | 'float64' | 'bfloat16x3';
+  /**
    * Threads that a long computation may use.
    */
   readonly threads: number;
@@ -79,6 +86,7 @@ export abstract class PolicyGeometry<A extends ActionSpace = ActionSpace> {
     this.#native = callNative(() => new Native(nativePolicyConfig(this.options)));
     this.backend = this.#native.backend;
     this.precision = this.#native.precision;
+    this.productPrecision = this.#native.productPrecision;
     this.threads = this.#native.threads;
     this.parameterCount = this.#native.parameterCount;
     this.headSize = this.#native.headSize;

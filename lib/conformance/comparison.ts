@@ -24,8 +24,8 @@ export interface CaseReport {
   readonly notCovered: readonly string[];
 }
 
-/** Largest relative error that passes, by the precision that a backend computes in. */
-export const tolerances = { float64: 1e-10, float32: 2e-5 } as const;
+/** Largest relative error that passes, by the precision that a quantity is computed in. */
+export const tolerances = { float64: 1e-10, float32: 2e-5, bfloat16x3: 1e-4 } as const;
 
 /**
  * Collects the comparisons of one case.

@@ -66,6 +66,7 @@ Napi::Function PolicyWrap::define(Napi::Env env) {
                      {
                          getter<&PolicyWrap::backend>("backend"),
                          getter<&PolicyWrap::precision>("precision"),
+                         getter<&PolicyWrap::productPrecision>("productPrecision"),
                          getter<&PolicyWrap::threads>("threads"),
                          getter<&PolicyWrap::parameterCount>("parameterCount"),
                          getter<&PolicyWrap::headSize>("headSize"),
@@ -131,6 +132,10 @@ Napi::Value PolicyWrap::backend(const Napi::CallbackInfo& info) {
 
 Napi::Value PolicyWrap::precision(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), open().backend().precision());
+}
+
+Napi::Value PolicyWrap::productPrecision(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), open().backend().productPrecision());
 }
 
 Napi::Value PolicyWrap::threads(const Napi::CallbackInfo& info) {

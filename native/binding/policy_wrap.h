@@ -30,6 +30,7 @@ class PolicyWrap : public ClassWrap<PolicyWrap> {
 
   Napi::Value backend(const Napi::CallbackInfo& info);
   Napi::Value precision(const Napi::CallbackInfo& info);
+  Napi::Value productPrecision(const Napi::CallbackInfo& info);
   Napi::Value threads(const Napi::CallbackInfo& info);
   Napi::Value parameterCount(const Napi::CallbackInfo& info);
   Napi::Value headSize(const Napi::CallbackInfo& info);

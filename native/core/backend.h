@@ -200,6 +200,8 @@ class Backend {
   virtual std::string description() const = 0;  // one line for people
   virtual bool isSupported() const = 0;         // by the machine that we run on
   virtual std::string precision() const = 0;    // "float32" or "float64", of parameters
+  // What Fisher products are made in: as parameters, or "bfloat16x3" (core/cpu/split).
+  virtual std::string productPrecision() const { return precision(); }
 
   // Rounds parameters to the numbers that this backend can hold, in place.
   virtual void roundParameters(std::span<double> parameters) const = 0;

@@ -79,7 +79,8 @@ CASE("the reference: outer products of the scores, one after the other") {
 }
 
 // J v and the scores with their errors in float32; s'v in double precision.
-TrackedVector expectedProduct(const PolicyProblem& problem, const std::vector<double>& vector) {
+TrackedVector expectedProduct(const PolicyProblem& problem, const std::vector<double>& vector,
+                              const Backend& backend) {
   const Distribution& distribution = problem.model.distribution;
   const size_t headSize = distribution.headSize();
   const size_t offset = problem.model.logStdOffset();
@@ -89,6 +90,7 @@ TrackedVector expectedProduct(const PolicyProblem& problem, const std::vector<do
   for (size_t row = 0; row < problem.rows; row++) {
     const TrackedRow forward =
         trackedForward(problem.model.network, parameters, problem.scaledObservation(row));
+    const SplitProducts split(splitsProducts(backend));
     TrackedVector inputs = forward.head;
     const TrackedVector tangent =
         trackedTangent(problem.model.network, parameters, direction, forward);
@@ -123,7 +125,7 @@ const bool kOracleAdded = addForEachBackend("against the oracle", [](const Backe
   for (const TestPolicy& policy : policies()) {
     const Context context(describe(policy.distribution, policy.activation, policy.shape));
     const PolicyProblem problem = problemOf(policy, seed++);
-    const TrackedVector expected = expectedProduct(problem, problem.direction);
+    const TrackedVector expected = expectedProduct(problem, problem.direction, backend);
     const std::vector<double> product = productOf(*problem.on(backend, 2), problem.direction);
     for (size_t i = 0; i < product.size(); i++) {
       const Context element("element ", i);
@@ -158,8 +160,8 @@ const bool kSymmetryAdded =
           return sum + square(64 * kDoubleRoundoff * norm(by) * norm(valuesOf(of)));
         };
         checkTracked(dot(u, productV),
-                     {dot(v, productU), variance(u, expectedProduct(problem, v)) +
-                                            variance(v, expectedProduct(problem, u))});
+                     {dot(v, productU), variance(u, expectedProduct(problem, v, backend)) +
+                                            variance(v, expectedProduct(problem, u, backend))});
         CHECK(dot(u, productU) > 0 && dot(v, productV) > 0);
         // A power of two comes through every operation.
         std::vector<double> scaled = u;

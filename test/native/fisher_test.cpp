@@ -78,6 +78,7 @@ const bool kSymmetryAdded = addForEachPolicyAndBackend(
     "u'Fv = v'Fu and v'Fv >= 0", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem problem = problemOf(policy);
       const TrackedProblem tracked(problem);
+      const SplitProducts split(splitsProducts(backend));
       const auto held = problem.on(backend);
       Random random(31);
       const auto direction = [&] {
@@ -102,6 +103,7 @@ const bool kNullAdded = addForEachPolicyAndBackend(
     "a shift of logits is a null direction", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem problem = problemOf(policy);
       const TrackedProblem tracked(problem);
+      const SplitProducts split(splitsProducts(backend));
       const LayerLayout& head = problem.model.network.layers().back();
       std::vector<double> shift(problem.parameters.size());
       const auto& counts = policy.distribution.counts();
@@ -240,7 +242,10 @@ const bool kDuplicateAdded = addForEachPolicyAndBackend(
       const auto heldTwice = twice.on(backend);
       const std::vector<double> a = productOf(*heldOnce, once.direction);
       const std::vector<double> b = productOf(*heldTwice, once.direction);
-      const TrackedVector product = tracked.fisherProduct(once.direction);
+      const TrackedVector product = [&] {
+        const SplitProducts split(splitsProducts(backend));
+        return tracked.fisherProduct(once.direction);
+      }();
       for (size_t i = 0; i < a.size(); i++) check(a[i], b[i], product[i]);
       std::vector<double> gradientOnce(a.size());
       std::vector<double> gradientTwice(a.size());

@@ -440,11 +440,12 @@ const bool kExactAdded = addForEachBackend(
         held->fisherDiagonal(diagonal);
         double trace = 0;
         for (const double value : diagonal) trace += value;
-        // Products and factors of numbers that were rounded to float32 some six times.
-        const double roundoff = backend.precision() == "float32" ? kFloatRoundoff : kDoubleRoundoff;
-        CHECK_NEAR(norm(back), 0,
-                   (backend.precision() == "float32" ? 8 : 8 * 16 * 6) * roundoff *
-                       (trace * norm(z) + norm(problem.direction)));
+        // Products and factors of numbers that were rounded to float32 some six times, or to pairs
+        // of bfloat16.
+        const double inFloat = splitsProducts(backend) ? 0x1p-17 : 8 * kFloatRoundoff;
+        const double error =
+            backend.precision() == "float32" ? inFloat : 8 * 16 * 6 * kDoubleRoundoff;
+        CHECK_NEAR(norm(back), 0, error * (trace * norm(z) + norm(problem.direction)));
       }
     });
 

@@ -31,6 +31,11 @@ struct TestPolicy {
   Shape shape;
 };
 
+// Whether a backend makes its Fisher products of pairs of bfloat16.
+inline bool splitsProducts(const Backend& backend) {
+  return backend.productPrecision() == "bfloat16x3";
+}
+
 // Adds the case once for each backend; skipped by name where the machine cannot run it.
 template <class Run>
 bool addForEachBackend(const std::string& name, const Run& run) {

@@ -7,6 +7,7 @@
 #include "core/cpu/cpu_mlp.h"
 #include "core/cpu/cpu_problem.h"
 #include "core/cpu/cpu_regression.h"
+#include "core/cpu/split/split_kernels.h"
 
 namespace trustregion {
 namespace cpu {
@@ -86,6 +87,9 @@ class CpuBackend : public Backend {
   std::string description() const override { return description_; }
   bool isSupported() const override { return isSupported_; }
   std::string precision() const override { return "float32"; }
+  std::string productPrecision() const override {
+    return kernels_->split == nullptr ? precision() : "bfloat16x3";
+  }
 
   void roundParameters(std::span<double> parameters) const override {
     for (double& value : parameters) value = static_cast<float>(value);
@@ -129,6 +133,9 @@ const std::vector<const Backend*>& cpuBackends() {
                    cpu::hasAvx512()),
         new CpuBackend("cpu-avx2", "float32, 8 lanes, AVX2 and FMA", cpu::avx2Kernels(),
                        cpu::hasAvx2()),
+        new CpuBackend("cpu-amx",
+                       "float32, 16 lanes, AVX-512; Fisher products of pairs of bfloat16, AMX",
+                       cpu::amxKernels(), cpu::hasAvx512() && cpu::hasAmx()),
 #endif
         new CpuBackend("cpu-baseline", "float32, 4 lanes, SSE2 or NEON", cpu::baselineKernels(),
                        true)

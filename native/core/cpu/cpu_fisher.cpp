@@ -37,15 +37,39 @@ void CpuProblem::applyMetric(const Tile& tile, const float* headTangent,
   }
 }
 
+void CpuProblem::meanProduct(std::span<const double> vector, std::span<double> result,
+                             TileTask makeCotangent) {
+  if (!splitMlp_) {
+    mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
+    meanOverTiles(result, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
+      pointToActivations(tile, worker);
+      mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
+                   worker.head.data());
+      makeCotangent(tile, worker, sum, mode);
+      mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
+                    worker.scratch, sum, mode);
+    });
+    return;
+  }
+  splitMlp_->pack(vector, PackFor::forward, splitDirection_, threads_);
+  meanOverTiles(
+      result,
+      [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
+        pointToActivations(tile, worker);
+        splitMlp_->tangent(splitPacked_, splitDirection_, tile.rows, worker.activations,
+                           worker.splitScratch, worker.head.data());
+        makeCotangent(tile, worker, sum, mode);
+        splitMlp_->backward(splitPacked_, tile.rows, worker.activations,
+                            worker.headCotangent.data(), worker.splitScratch, sum, mode);
+      },
+      [&](std::span<const double> part, size_t first) {
+        splitMlp_->restoreOrder(part, first, result);
+      });
+}
+
 void CpuProblem::fisherProduct(std::span<const double> vector, std::span<double> product) {
-  mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
-  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
-    pointToActivations(tile, worker);
-    mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
-                 worker.head.data());
+  meanProduct(vector, product, [&](const Tile& tile, Worker& worker, double*, SumMode) {
     applyMetric(tile, worker.head.data(), worker.headCotangent.data());
-    mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum, mode);
   });
   for (size_t i = model_.logStdOffset(); i < product.size(); i++) product[i] = 2 * vector[i];
 }
@@ -78,13 +102,9 @@ void CpuProblem::empiricalFisherProduct(std::span<const double> vector, std::spa
   const size_t headSize = distribution.headSize();
   const size_t logStdSize = distribution.logStdSize();
   const double* logStdVector = vector.data() + model_.logStdOffset();
-  mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
-  meanOverTiles(product, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
+  meanProduct(vector, product, [&](const Tile& tile, Worker& worker, double* sum, SumMode) {
     const double* headScore = worker.score.data();
     double* logStdScore = worker.score.data() + headSize;
-    pointToActivations(tile, worker);
-    mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
-                 worker.head.data());
     for (size_t i = 0; i < tile.rows; i++) {
       const size_t row = tile.firstRow + i;
       readOldHead(row, worker);
@@ -102,8 +122,6 @@ void CpuProblem::empiricalFisherProduct(std::span<const double> vector, std::spa
         sum[model_.logStdOffset() + j] += product * logStdScore[j];
       }
     }
-    mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                  worker.scratch, sum, mode);
   });
 }
 

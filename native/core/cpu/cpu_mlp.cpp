@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/cpu/split/split_kernels.h"
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
@@ -41,11 +42,12 @@ CpuMlp::CpuMlp(const MlpLayout& layout, const Kernels& kernels)
 
 size_t CpuMlp::tileRows(size_t rows) const {
   constexpr size_t kWide = 128;
-  constexpr size_t kMultiple = 6;  // of the kernels' register blocks
+  // Of the kernels' register blocks, or of what a tile of bfloat16 sums.
+  const size_t multiple = kernels_->split == nullptr ? 6 : kTileSteps;
   const size_t most = widestLayer_ > kWide ? kWideTileRows : kTileRows;
   if (rows <= most) return most;
   const size_t tiles = (rows + 2 * most - 1) / (2 * most) * 2;
-  return std::min(most, ((rows + tiles - 1) / tiles + kMultiple - 1) / kMultiple * kMultiple);
+  return std::min(most, ((rows + tiles - 1) / tiles + multiple - 1) / multiple * multiple);
 }
 
 TileScratch CpuMlp::makeScratch(size_t tileRows) const {
@@ -203,8 +205,8 @@ void CpuMlp::addLayerGradient(size_t l, size_t rows, ConstMatrix u, ConstMatrix 
   kernels_->addColumnSums(rows, layer.outputs, u, sum + layer.biasOffset, mode);
 }
 
-void CpuMlp::restoreOrder(std::span<const double> part, size_t first,
-                          std::span<double> ordered) const {
+void forEachPart(const MlpLayout& layout, std::span<const double> part, size_t first,
+                 std::span<double> ordered, CopyWeights copyWeights) {
   const size_t end = first + part.size();
   // Calls visit(from, count) for what `part` has of the numbers start, start + 1, ..., `size`.
   const auto overlap = [&](size_t start, size_t size, auto&& visit) {
@@ -215,24 +217,30 @@ void CpuMlp::restoreOrder(std::span<const double> part, size_t first,
   const auto copy = [&](size_t from, size_t count) {
     std::copy_n(part.begin() + (from - first), count, ordered.begin() + from);
   };
-  for (size_t l = 0; l < layout_.layers().size(); l++) {
-    const auto& layer = layout_.layers()[l];
-    const size_t inputs = layer.inputs;
-    const size_t outputs = layer.outputs;
-    overlap(layer.weightOffset, inputs * outputs, [&](size_t from, size_t count) {
-      const double* numbers = part.data() + (from - first);
-      double* to = ordered.data() + layer.weightOffset;
-      const size_t start = from - layer.weightOffset;
-      if (isTransposed_[l]) {
-        copyFromPanels(numbers, start, count, inputs, outputs, to, 1, inputs);
-      } else {
-        copyFromPanels(numbers, start, count, outputs, inputs, to, inputs, 1);
-      }
+  for (size_t l = 0; l < layout.layers().size(); l++) {
+    const LayerLayout& layer = layout.layers()[l];
+    overlap(layer.weightOffset, layer.inputs * layer.outputs, [&](size_t from, size_t count) {
+      copyWeights(l, part.data() + (from - first), from - layer.weightOffset, count,
+                  ordered.data() + layer.weightOffset);
     });
-    overlap(layer.biasOffset, outputs, copy);
+    overlap(layer.biasOffset, layer.outputs, copy);
   }
-  const size_t count = layout_.parameterCount();
+  const size_t count = layout.parameterCount();
   if (ordered.size() > count) overlap(count, ordered.size() - count, copy);
+}
+
+void CpuMlp::restoreOrder(std::span<const double> part, size_t first,
+                          std::span<double> ordered) const {
+  forEachPart(layout_, part, first, ordered,
+              [&](size_t l, const double* from, size_t start, size_t count, double* to) {
+                const size_t inputs = layout_.layers()[l].inputs;
+                const size_t outputs = layout_.layers()[l].outputs;
+                if (isTransposed_[l]) {
+                  copyFromPanels(from, start, count, inputs, outputs, to, 1, inputs);
+                } else {
+                  copyFromPanels(from, start, count, outputs, inputs, to, inputs, 1);
+                }
+              });
 }
 
 void CpuMlp::backwardSquared(const std::vector<PackedLayer>& packed, size_t rows,

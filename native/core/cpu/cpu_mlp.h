@@ -7,6 +7,7 @@
 #include "core/aligned_memory.h"
 #include "core/cpu/kernels.h"
 #include "core/cpu/packing.h"
+#include "core/function_ref.h"
 #include "core/kronecker_sampling.h"
 #include "core/mlp_layout.h"
 
@@ -35,6 +36,15 @@ PanelMatrix<T> inPanels(T* data, size_t rows, size_t width) {
 // for the elements first, first + 1, ... of it, `count` of them at `sum`.
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
                     double* to, size_t toRow, size_t toColumn);
+
+// Puts the numbers first, first + 1, ... of a sum over a network's parameters, which are in `part`,
+// where they belong in `ordered`; biases and what lies behind the network's parameters are copied.
+// Of the weights of layer l those from `start` on, `count` of them at `from`, are left to
+// copyWeights(l, from, start, count, to), where `to` is the layer's first weight in `ordered`.
+using CopyWeights =
+    FunctionRef<void(size_t l, const double* from, size_t start, size_t count, double* to)>;
+void forEachPart(const MlpLayout& layout, std::span<const double> part, size_t first,
+                 std::span<double> ordered, CopyWeights copyWeights);
 
 enum class PackFor { forward, forwardAndBackward };
 
@@ -98,8 +108,7 @@ class CpuMlp {
                 const float* headCotangent, TileScratch& scratch, double* sum,
                 SumMode mode = SumMode::add) const;
 
-  // Puts the numbers first, first + 1, ... of a sum, which are in `part`, where they belong in
-  // `ordered`. What lies behind the network's parameters is copied.
+  // See forEachPart.
   void restoreOrder(std::span<const double> part, size_t first, std::span<double> ordered) const;
 
   // For the Kronecker factors of layer l, at sum + offsets[l]: sum += x_l x_l' of each row, as a

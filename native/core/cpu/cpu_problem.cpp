@@ -35,6 +35,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
       tileRows_(mlp_.tileRows(rollout.rows)),
       threads_(resources.threads) {
   if (scaling.isIdentity()) rollout.observations.requireFiniteFloat32("observations");
+  if (kernels.split != nullptr) splitMlp_.emplace(model.network, *kernels.split);
   const size_t headSize = model_.distribution.headSize();
   const bool sameMetricInEveryRow = model_.distribution.kind() == DistributionKind::gaussian;
   heads_.resize(rows_ * headSize);
@@ -46,6 +47,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   workers_.resize(std::min<size_t>(threads_, tileCount()));
   for (Worker& worker : workers_) {
     worker.scratch = mlp_.makeScratch(tileRows_);
+    if (splitMlp_) worker.splitScratch = splitMlp_->makeScratch(tileRows_);
     worker.activations.input.resize(model_.network.layers().size());
     if (mlp_.storesDerivative())
       worker.activations.derivative.resize(model_.network.layers().size());
@@ -64,6 +66,11 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   holdActivations(resources.memoryBudget);
 
   mlp_.pack(parameters_, PackFor::forwardAndBackward, packed_, threads_);
+  if (splitMlp_) {
+    splitMlp_->pack(parameters_, PackFor::forwardAndBackward, splitPacked_, threads_);
+    // Memory for the directions to come.
+    splitMlp_->pack(parameters_, PackFor::forward, splitDirection_, threads_);
+  }
   const size_t size = model_.observationSize();
   meanSquareInput_.resize(size);
   std::vector<AlignedDoubles> squares(blockCount(rows_, tileCount(), size), AlignedDoubles(size));
@@ -215,6 +222,12 @@ void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
 }
 
 void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
+  meanOverTiles(result, task, [&](std::span<const double> part, size_t first) {
+    mlp_.restoreOrder(part, first, result);
+  });
+}
+
+void CpuProblem::meanOverTiles(std::span<double> result, TileTask task, TakeMeans take) {
   const size_t networkSize = model_.network.parameterCount();
   meanOverBlocks(
       tileCount(), static_cast<double>(rows_), blockSums_,
@@ -222,7 +235,7 @@ void CpuProblem::meanOverTiles(std::span<double> result, TileTask task) {
         if (mode == SumMode::overwrite) std::fill(sum + networkSize, sum + result.size(), 0.0);
         task(tileAt(tile), worker, sum, mode);
       },
-      [&](std::span<const double> part, size_t first) { mlp_.restoreOrder(part, first, result); });
+      take);
 }
 
 void CpuProblem::meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,

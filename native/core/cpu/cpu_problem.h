@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/backend.h"
 #include "core/cpu/cpu_mlp.h"
 #include "core/cpu/double_mlp.h"
 #include "core/cpu/row_group.h"
+#include "core/cpu/split/split_mlp.h"
 #include "core/function_ref.h"
 #include "core/rollout_copy.h"
 
@@ -37,7 +39,7 @@ class CpuProblem : public Problem {
   size_t rows() const override { return rows_; }
   unsigned threads() const override { return threads_; }
   // Well below 2.4e-4, the root of the rounding unit of float32 products.
-  double orthogonalityTolerance() const override { return 1e-6; }
+  double orthogonalityTolerance() const override { return 1e-5; }
   void surrogateGradient(std::span<double> gradient) override;
   void fisherProduct(std::span<const double> vector, std::span<double> product) override;
   void fisherDiagonal(std::span<double> diagonal) override;
@@ -59,6 +61,7 @@ class CpuProblem : public Problem {
   // Scratch of one thread.
   struct Worker {
     TileScratch scratch;
+    SplitScratch splitScratch;
     TileActivations activations;            // pointers into caches, `recomputed` or `candidate`
     std::vector<AlignedFloats> recomputed;  // activations of one tile that is not held
     std::vector<AlignedFloats> candidate;   // hidden activations of one tile, for evaluate
@@ -89,6 +92,7 @@ class CpuProblem : public Problem {
   using NumberedTask = FunctionRef<void(size_t tile, Worker& worker, double* sum, SumMode mode)>;
   using DoubleTask = FunctionRef<void(size_t tile, Worker& worker, const double* heads)>;
   using GroupTask = FunctionRef<void(const Group& group, Worker& worker)>;
+  using TakeMeans = FunctionRef<void(std::span<const double> part, size_t first)>;
 
   size_t tileCount() const { return (rows_ + tileRows_ - 1) / tileRows_; }
   Tile tileAt(size_t index) const;
@@ -130,10 +134,16 @@ class CpuProblem : public Problem {
                                   std::span<const double> advantages, Worker& worker) const;
   // result = mean over rows of what `task` adds to its sums.
   void meanOverTiles(std::span<double> result, TileTask task);
+  // The same where `take` puts the means where they belong; see meanOverBlocks.
+  void meanOverTiles(std::span<double> result, TileTask task, TakeMeans take);
+  // result = mean of J' u over rows, where makeCotangent(tile, worker, sum, mode) turns
+  // worker.head, J `vector`, into u, worker.headCotangent. By the kernels' products of bfloat16 if
+  // they have any.
+  void meanProduct(std::span<const double> vector, std::span<double> result,
+                   TileTask makeCotangent);
   // Sums what the tasks 0 ... tiles - 1 add, over `rows`, with an accumulator of `blockSums` for
   // each block, and hands the means on piece by piece: take(part, first) gets the numbers first,
   // first + 1, ...
-  using TakeMeans = FunctionRef<void(std::span<const double> part, size_t first)>;
   void meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,
                       NumberedTask task, TakeMeans take);
 
@@ -149,6 +159,9 @@ class CpuProblem : public Problem {
 
   std::vector<PackedLayer> packed_;
   std::vector<PackedLayer> packedDirection_;
+  std::optional<SplitMlp> splitMlp_;  // where the kernels have products of bfloat16
+  std::vector<SplitLayer> splitPacked_;
+  std::vector<SplitLayer> splitDirection_;
   std::vector<PackedLayer> packedCandidate_;
   // What each layer reads: observations of all rows, row-major; hidden layers of those held, tile
   // by tile.

@@ -149,6 +149,8 @@ struct AdamPass {
   float* parameter;
 };
 
+struct SplitKernels;
+
 // The inner loops, compiled once for each instruction set from kernels.inl. Element counts are
 // multiples of kRowAlignment and pointers aligned to it. Sums have a fixed order for each target.
 struct Kernels {
@@ -177,6 +179,9 @@ struct Kernels {
   // read. Rows of `to` are written up to a whole vector, with zeros behind the last row.
   void (*transposeRows)(size_t rows, size_t columns, const float* from, size_t fromRow, float* to,
                         size_t toRow);
+  // Fisher products are made of pairs of bfloat16 by these (split/split_kernels.h); null: in
+  // float32, as everything else.
+  const SplitKernels* split = nullptr;
 };
 
 const Kernels& baselineKernels();
@@ -185,6 +190,8 @@ const DenseKernels& baselineDenseKernels();
 const Kernels& avx2Kernels();
 const DenseKernels& avx2DenseKernels();
 const Kernels& avx512Kernels();
+// AVX-512's, with Fisher products on AMX.
+const Kernels& amxKernels();
 const DenseKernels& avx512DenseKernels();
 #endif
 

@@ -36,7 +36,14 @@ size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, si
   const size_t blocks = blockCount(rows, tiles, parameters);
   // theta, and its two packed orders; a direction and a candidate are packed when they come.
   const size_t vectors = kDouble * parameters * (1 + blocks) + 4 * kFloat * parameters;
-  return rows * row + heldRows * kFloat * hiddenFloats(mlp) + workers * scratch + vectors;
+
+  size_t split = 0;
+  if (mlp.kernels().split != nullptr) {
+    const SplitMlp splitMlp(model.network, *mlp.kernels().split);
+    split = workers * splitMlp.scratchBytes(tileRows) + splitMlp.packedBytes(PackFor::forward) +
+            splitMlp.packedBytes(PackFor::forwardAndBackward);
+  }
+  return split + rows * row + heldRows * kFloat * hiddenFloats(mlp) + workers * scratch + vectors;
 }
 
 }  // namespace trustregion::cpu

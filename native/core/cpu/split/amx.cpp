@@ -1,0 +1,159 @@
+#include "core/cpu/split/split_kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/cpu/target_region.h"
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+TRUSTREGION_BEGIN_TARGET("amx-tile,amx-bf16,avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")
+namespace trustregion::cpu {
+namespace amx {
+namespace {
+
+// Eight tiles of 16 lines of 64 bytes: palette 1 (Intel 64 and IA-32 Architectures Software
+// Developer's Manual, volume 1, chapter 18).
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1;
+  uint8_t startRow = 0;
+  uint8_t reserved[14] = {};
+  uint16_t lineBytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t lines[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+static_assert(sizeof(TileConfiguration) == 64);
+
+typedef float Lanes __attribute__((vector_size(64), may_alias));
+inline Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
+
+struct TileSums;
+
+// Tiles are a thread's; while they hold nothing, a thread switch saves nothing of them. Sums are
+// made in tiles 0 (row block 0, column block 0), 1 (0, 1), 2 (1, 0) and 3 (1, 1), with row blocks
+// of the left factor in 4 and 5 and column blocks of the right one in 6 and 7.
+class TileUnit {
+ public:
+  TileUnit() {
+    static constexpr TileConfiguration kConfiguration;
+    _tile_loadconfig(&kConfiguration);
+  }
+  ~TileUnit() { _tile_release(); }
+  TileUnit(const TileUnit&) = delete;
+  TileUnit& operator=(const TileUnit&) = delete;
+
+  static constexpr size_t kGroups = 3;
+
+  template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
+  void sum(const TileSums& sums, Meanwhile&& meanwhile);
+  template <size_t kRowBlocks, size_t kColumnBlocks>
+  void store(float* c);
+};
+
+#include "core/cpu/split/split.inl"
+
+constexpr size_t kLineBytes = kTileSide * sizeof(uint32_t);
+
+template <size_t kRowBlocks, size_t kColumnBlocks>
+TRUSTREGION_ALWAYS_INLINE void addProducts() {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kColumnBlocks == 2) _tile_dpbf16ps(1, 4, 7);
+  if constexpr (kRowBlocks == 2) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) _tile_dpbf16ps(3, 5, 7);
+}
+
+template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
+TRUSTREGION_ALWAYS_INLINE void addFactors(const SplitFactors& f, Meanwhile& meanwhile) {
+  for (size_t step = 0; step < f.steps; step++) {
+    const SplitTile& left0 = f.left[step];
+    const SplitTile& left1 = f.left[(kRowBlocks - 1) * f.steps + step];
+    const SplitTile& right0 = f.right[step];
+    const SplitTile& right1 = f.right[(kColumnBlocks - 1) * f.steps + step];
+    _tile_loadd(4, left0.low, kLineBytes);
+    if constexpr (kRowBlocks == 2) _tile_loadd(5, left1.low, kLineBytes);
+    _tile_loadd(6, right0.high, kLineBytes);
+    if constexpr (kColumnBlocks == 2) _tile_loadd(7, right1.high, kLineBytes);
+    meanwhile();
+    addProducts<kRowBlocks, kColumnBlocks>();
+    _tile_loadd(4, left0.high, kLineBytes);
+    if constexpr (kRowBlocks == 2) _tile_loadd(5, left1.high, kLineBytes);
+    meanwhile();
+    addProducts<kRowBlocks, kColumnBlocks>();
+    _tile_loadd(6, right0.low, kLineBytes);
+    if constexpr (kColumnBlocks == 2) _tile_loadd(7, right1.low, kLineBytes);
+    meanwhile();
+    addProducts<kRowBlocks, kColumnBlocks>();
+  }
+}
+
+template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
+void TileUnit::sum(const TileSums& sums, Meanwhile&& meanwhile) {
+  // The loads of tiles below do not tell the compiler that they read memory.
+  asm volatile("" ::: "memory");
+  _tile_zero(0);
+  if constexpr (kColumnBlocks == 2) _tile_zero(1);
+  if constexpr (kRowBlocks == 2) _tile_zero(2);
+  if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) _tile_zero(3);
+  addFactors<kRowBlocks, kColumnBlocks>(sums.first, meanwhile);
+  addFactors<kRowBlocks, kColumnBlocks>(sums.second, meanwhile);
+  asm volatile("" ::: "memory");
+}
+
+template <size_t kRowBlocks, size_t kColumnBlocks>
+void TileUnit::store(float* c) {
+  constexpr size_t kRowBytes = kSumColumns * sizeof(float);
+  float* const lower = c + kTileSide * kSumColumns;
+  _tile_stored(0, c, kRowBytes);
+  if constexpr (kColumnBlocks == 2) _tile_stored(1, c + kTileSide, kRowBytes);
+  if constexpr (kRowBlocks == 2) _tile_stored(2, lower, kRowBytes);
+  if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) {
+    _tile_stored(3, lower + kTileSide, kRowBytes);
+  }
+}
+
+}  // namespace
+}  // namespace amx
+}  // namespace trustregion::cpu
+TRUSTREGION_END_TARGET
+
+namespace trustregion::cpu {
+
+const Kernels& amxKernels() {
+  static const Kernels kernels = [] {
+    Kernels with = avx512Kernels();
+    with.split = &amx::kSplitKernels;
+    return with;
+  }();
+  return kernels;
+}
+
+bool hasAmx() {
+#if defined(__linux__)
+  static const bool has = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    constexpr unsigned kBfloat16 = 1u << 22;
+    constexpr unsigned kTiles = 1u << 24;
+    if ((d & kBfloat16) == 0 || (d & kTiles) == 0) return false;
+    // Linux gives the tiles' state to a process that asks for it, for all its threads, from 5.16
+    // on (Documentation/arch/x86/xstate.rst).
+    constexpr long kRequestPermission = 0x1023;
+    constexpr long kTileData = 18;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return has;
+#else
+  return false;
+#endif
+}
+
+}  // namespace trustregion::cpu
+
+#endif

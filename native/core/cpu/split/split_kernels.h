@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/aligned_memory.h"
+#include "core/cpu/kernels.h"
+
+namespace trustregion::cpu {
+
+// Products of matrices whose float32 elements are cut into two bfloat16 (8 significant bits each),
+//   x = high + low + e,   |e| <= 2^-16 |x|,
+// and multiplied as three products of bfloat16 with sums in float32:
+//   x y = high(x) high(y) + high(x) low(y) + low(x) high(y) + e',
+// where e' is at most 2^-14.5 |x y|, and 2^-17 |x y| in the root of the mean square (over two
+// million random pairs). What is left out, low(x) low(y), is as small as e. oneMKL calls this
+// float_to_bf16x3. Units that multiply tiles of bfloat16 (AMX) are an order of magnitude faster
+// than float32 vectors, so that three products are still a multiple faster than one in float32.
+
+constexpr size_t kTileSide = 16;   // rows of a left tile, columns of a right one
+constexpr size_t kTileSteps = 32;  // steps of the sum in one tile
+
+// A tile as the unit reads it: 16 lines of 16 words, each word the bfloat16 of two steps of the
+// sum, s in its lower half and s + 16 in its upper one. (Which steps share a word is free, as long
+// as both factors agree; steps 16 apart need no shuffles.)
+//   left:   line i, word s      = (x[i][s], x[i][s + 16])
+//   right:  line s, word column = (y[s][column], y[s + 16][column])
+// A right tile is a left tile of the transposed matrix with lines and words exchanged.
+struct alignas(64) SplitTile {
+  uint32_t high[kTileSide][kTileSide];
+  uint32_t low[kTileSide][kTileSide];
+};
+
+// A matrix of tiles, padded with zeros: tile (block, step) is tiles[block * steps + step], where a
+// block has kTileSide rows of a left factor or columns of a right one.
+using SplitTiles = std::vector<SplitTile, CacheLineAllocator<SplitTile>>;
+
+constexpr size_t tileBlocks(size_t size) { return (size + kTileSide - 1) / kTileSide; }
+constexpr size_t tileSteps(size_t size) { return (size + kTileSteps - 1) / kTileSteps; }
+// Rows of a batch come in whole tiles of steps, since weight gradients are sums over them.
+constexpr size_t rowBlocks(size_t rows) { return 2 * tileSteps(rows); }
+
+struct SplitFactors {
+  size_t steps = 0;  // tiles; 0: none
+  const SplitTile* left = nullptr;
+  const SplitTile* right = nullptr;
+};
+
+// phi' of the activations where a result stands: made from h = phi or the stored derivative.
+struct SplitDerivative {
+  Derivative kind = Derivative::none;
+  ConstMatrix h = {};
+};
+
+// X [rows x columns] as the left factor of products with weights, [rowBlocks(rows) x
+// tileSteps(columns)], and as the right one of weight gradients, [tileBlocks(columns) x
+// tileSteps(rows)]. Whole vectors of x are read; what lies behind the last column may be anything.
+struct SplitInput {
+  size_t rows;
+  size_t columns;
+  ConstMatrix x;
+  SplitTile* left;
+  SplitTile* right;
+};
+
+// t = (bias + first + second) phi', as the left factor of the next layer's product, or, without a
+// derivative, as float32 rows.
+struct SplitTangent {
+  size_t rows;
+  size_t columns;
+  SplitFactors first;
+  SplitFactors second;
+  const float* bias;  // padded with zeros to kTileSide
+  SplitDerivative derivative;
+  SplitTile* left;  // [rowBlocks(rows) x tileSteps(columns)]
+  Matrix head;      // without a derivative; whole vectors are written
+};
+
+// u = first phi', or what `head` holds, for two uses: as the left factor of the product that takes
+// it on to the layer below, and transposed, as that of the weight gradient.
+//   biasSum[j] += sum_i u[i][j]
+struct SplitCotangent {
+  size_t rows;
+  size_t columns;
+  SplitFactors first;  // none: head
+  SplitDerivative derivative;
+  ConstMatrix head;
+  SplitTile* left;        // [rowBlocks(rows) x tileSteps(columns)]; null where nothing is below
+  SplitTile* transposed;  // [tileBlocks(columns) x tileSteps(rows)]
+  double* biasSum;
+  SumMode mode;
+};
+
+// sum += U'X, in float32 over the rows of the tiles and in float64 beyond. Sums lie in blocks of
+// kTileSide outputs and, in these, of kTileSide inputs, densely.
+struct SplitGradient {
+  size_t outputs;
+  size_t inputs;
+  size_t steps;            // tiles of rows
+  const SplitTile* left;   // U'
+  const SplitTile* right;  // X
+  double* sum;
+  SumMode mode;
+};
+
+// As Kernels: compiled for each unit from split.inl.
+struct SplitKernels {
+  // W [outputs x inputs], row-major: the outputs from 32 `chunk` on of W' as the right factor of
+  // forward passes, [tileBlocks(outputs) x tileSteps(inputs)], and of W as that of backward
+  // passes, [tileBlocks(inputs) x tileSteps(outputs)], unless that is null.
+  void (*splitWeight)(const double* weight, size_t outputs, size_t inputs, size_t chunk,
+                      SplitTile* forward, SplitTile* backward);
+  void (*splitInput)(const SplitInput& input);
+  void (*tangent)(const SplitTangent& tangent);
+  void (*cotangent)(const SplitCotangent& cotangent);
+  void (*addGradient)(const SplitGradient& gradient);
+};
+
+#if defined(__x86_64__) || defined(_M_X64)
+// Whether the machine multiplies tiles of bfloat16 and the system lets this process do so, which
+// is asked for here.
+bool hasAmx();
+#endif
+
+}  // namespace trustregion::cpu

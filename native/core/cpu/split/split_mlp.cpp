@@ -1,0 +1,182 @@
+#include "core/cpu/split/split_mlp.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/thread_pool.h"
+
+namespace trustregion::cpu {
+namespace {
+
+size_t leftTiles(size_t rows, size_t columns) { return rowBlocks(rows) * tileSteps(columns); }
+size_t rightTiles(size_t rows, size_t columns) { return tileBlocks(columns) * tileSteps(rows); }
+
+// The sizes of a scratch's members, for makeScratch and scratchBytes alike.
+struct ScratchSizes {
+  size_t input = 0;
+  size_t hidden = 0;  // of first and of second
+  size_t transposed = 0;
+};
+
+ScratchSizes scratchSizes(const MlpLayout& layout, size_t rows) {
+  ScratchSizes sizes;
+  for (const LayerLayout& layer : layout.layers()) {
+    sizes.input = std::max(sizes.input, leftTiles(rows, layer.inputs));
+    sizes.hidden = std::max(sizes.hidden, leftTiles(rows, layer.outputs));
+    sizes.transposed = std::max(sizes.transposed, rightTiles(rows, layer.outputs));
+  }
+  return sizes;
+}
+
+}  // namespace
+
+SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
+  const ScratchSizes sizes = scratchSizes(layout_, tileRows);
+  SplitScratch scratch{SplitTiles(sizes.input),
+                       {},
+                       SplitTiles(sizes.hidden),
+                       SplitTiles(sizes.hidden),
+                       SplitTiles(sizes.transposed)};
+  for (const LayerLayout& layer : layout_.layers()) {
+    scratch.gradient.emplace_back(rightTiles(tileRows, layer.inputs));
+  }
+  return scratch;
+}
+
+size_t SplitMlp::scratchBytes(size_t tileRows) const {
+  const ScratchSizes sizes = scratchSizes(layout_, tileRows);
+  size_t tiles = sizes.input + 2 * sizes.hidden + sizes.transposed;
+  for (const LayerLayout& layer : layout_.layers()) tiles += rightTiles(tileRows, layer.inputs);
+  return tiles * sizeof(SplitTile);
+}
+
+size_t SplitMlp::packedBytes(PackFor purpose) const {
+  size_t bytes = 0;
+  for (size_t l = 0; l < layout_.layers().size(); l++) {
+    const LayerLayout& layer = layout_.layers()[l];
+    bytes += rightTiles(layer.inputs, layer.outputs) * sizeof(SplitTile);
+    bytes += paddedWidth(layer.outputs) * sizeof(float);
+    if (purpose == PackFor::forward || l == 0) continue;
+    bytes += rightTiles(layer.outputs, layer.inputs) * sizeof(SplitTile);
+  }
+  return bytes;
+}
+
+void SplitMlp::pack(std::span<const double> parameters, PackFor purpose,
+                    std::vector<SplitLayer>& packed, unsigned threads) const {
+  const auto& layers = layout_.layers();
+  packed.resize(layers.size());
+  for (size_t l = 0; l < layers.size(); l++) {
+    const LayerLayout& layer = layers[l];
+    SplitLayer& to = packed[l];
+    const bool hasBackward = purpose == PackFor::forwardAndBackward && l > 0;
+    to.forward.resize(rightTiles(layer.inputs, layer.outputs));
+    to.backward.resize(hasBackward ? rightTiles(layer.outputs, layer.inputs) : 0);
+    to.bias.resize(paddedWidth(layer.outputs));
+    const double* bias = parameters.data() + layer.biasOffset;
+    std::transform(bias, bias + layer.outputs, to.bias.begin(),
+                   [](double value) { return static_cast<float>(value); });
+    // 32 outputs a task: the tiles of no two tasks overlap.
+    constexpr size_t kWorthwhile = 1 << 15;  // numbers, for a second thread
+    const bool isLarge = layer.inputs * layer.outputs >= kWorthwhile;
+    parallelFor(tileSteps(layer.outputs), isLarge ? threads : 1, [&](size_t chunk, unsigned) {
+      kernels_->splitWeight(parameters.data() + layer.weightOffset, layer.outputs, layer.inputs,
+                            chunk, to.forward.data(), hasBackward ? to.backward.data() : nullptr);
+    });
+  }
+}
+
+SplitDerivative SplitMlp::derivative(size_t l, const TileActivations& tile) const {
+  const Derivative kind = derivativeOf(layout_.activation());
+  return {kind, kind == Derivative::stored ? tile.derivative[l] : tile.input[l + 1]};
+}
+
+void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
+                       const std::vector<SplitLayer>& direction, size_t rows,
+                       const TileActivations& tile, SplitScratch& scratch,
+                       float* headTangent) const {
+  const auto& layers = layout_.layers();
+  SplitTile* next = scratch.first.data();
+  SplitTile* inputTangent = scratch.second.data();
+  for (size_t l = 0; l < layers.size(); l++) {
+    const bool isHead = l + 1 == layers.size();
+    const size_t outputs = layers[l].outputs;
+    const size_t steps = tileSteps(layers[l].inputs);
+    kernels_->splitInput(
+        {rows, layers[l].inputs, tile.input[l], scratch.input.data(), scratch.gradient[l].data()});
+    // dz = X dW' + db, and + dX W' behind the first layer; dh = phi'(z) dz
+    SplitTangent product{rows,
+                         outputs,
+                         {steps, scratch.input.data(), direction[l].forward.data()},
+                         {},
+                         direction[l].bias.data(),
+                         {},
+                         nullptr,
+                         {}};
+    if (l > 0) product.second = {steps, inputTangent, packed[l].forward.data()};
+    if (isHead) {
+      product.head = rowMajor(headTangent, paddedWidth(outputs));
+    } else {
+      product.derivative = derivative(l, tile);
+      product.left = next;
+    }
+    kernels_->tangent(product);
+    std::swap(next, inputTangent);
+  }
+}
+
+void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
+                        const TileActivations& tile, const float* headCotangent,
+                        SplitScratch& scratch, double* sum, SumMode mode) const {
+  const auto& layers = layout_.layers();
+  SplitTile* next = scratch.first.data();
+  SplitTile* above = scratch.second.data();
+  for (size_t l = layers.size(); l-- > 0;) {
+    const size_t outputs = layers[l].outputs;
+    SplitCotangent u{rows,
+                     outputs,
+                     {},
+                     {},
+                     {},
+                     l == 0 ? nullptr : next,
+                     scratch.transposed.data(),
+                     sum + layers[l].biasOffset,
+                     mode};
+    if (l + 1 == layers.size()) {
+      u.head = rowMajor(headCotangent, paddedWidth(outputs));
+    } else {
+      // d / d x = U W, then through the activation
+      u.first = {tileSteps(layers[l + 1].outputs), above, packed[l + 1].backward.data()};
+      u.derivative = derivative(l, tile);
+    }
+    kernels_->cotangent(u);
+    kernels_->addGradient({outputs, layers[l].inputs, tileSteps(rows), scratch.transposed.data(),
+                           scratch.gradient[l].data(), sum + layers[l].weightOffset, mode});
+    std::swap(next, above);
+  }
+}
+
+void SplitMlp::restoreOrder(std::span<const double> part, size_t first,
+                            std::span<double> ordered) const {
+  forEachPart(layout_, part, first, ordered,
+              [&](size_t l, const double* from, size_t start, size_t count, double* to) {
+                const auto [outputs, inputs] =
+                    std::pair(layout_.layers()[l].outputs, layout_.layers()[l].inputs);
+                const size_t end = start + count;
+                for (size_t at = start; at < end;) {
+                  const size_t block = at / (kTileSide * inputs);
+                  const size_t height = std::min(kTileSide, outputs - block * kTileSide);
+                  const size_t inBlock = at - block * kTileSide * inputs;
+                  const size_t column = inBlock / (kTileSide * height) * kTileSide;
+                  const size_t width = std::min(kTileSide, inputs - column);
+                  const size_t i = (inBlock - column * height) / width;
+                  const size_t j = (inBlock - column * height) % width;
+                  const size_t number = std::min(width - j, end - at);
+                  std::copy_n(from, number, to + (block * kTileSide + i) * inputs + column + j);
+                  from += number;
+                  at += number;
+                }
+              });
+}
+
+}  // namespace trustregion::cpu

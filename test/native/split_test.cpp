@@ -1,0 +1,275 @@
+// Products of pairs of bfloat16 (core/cpu/split): the unit's arithmetic imitated step by step, so
+// that all of it runs on every machine, against double precision; and the unit itself, bit for bit.
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "core/cpu/split/split_mlp.h"
+#include "core/cpu/target_region.h"  // TRUSTREGION_ALWAYS_INLINE
+#include "targets.h"
+#include "tracked_problem.h"
+
+namespace trustregion::cpu {
+namespace imitated {
+namespace {
+
+typedef float Lanes __attribute__((vector_size(64), may_alias));
+
+Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) {
+  Lanes result;
+  for (size_t i = 0; i < 16; i++) result[i] = std::fma(a[i], b[i], c[i]);
+  return result;
+}
+
+struct TileSums;
+
+// TDPBF16PS as its description has it (Intel 64 and IA-32 Architectures Software Developer's
+// Manual, volume 2): even and odd steps have sums of their own, which are added to the tile in the
+// end. A product of two bfloat16 is exact in float32, so that adding it is a fused multiply-add.
+class TileUnit {
+ public:
+  static constexpr size_t kGroups = 3;
+
+  template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
+  void sum(const TileSums& sums, Meanwhile&& meanwhile);
+  template <size_t kRowBlocks, size_t kColumnBlocks>
+  void store(float* c);
+
+ private:
+  using Tile = float[kTileSide][kTileSide];
+  using Words = uint32_t[kTileSide][kTileSide];
+
+  static float lower(uint32_t word) { return std::bit_cast<float>(word << 16); }
+  static float upper(uint32_t word) { return std::bit_cast<float>(word & 0xffff0000U); }
+
+  static void add(const Words& left, const Words& right, Tile& to) {
+    for (size_t i = 0; i < kTileSide; i++) {
+      for (size_t j = 0; j < kTileSide; j++) {
+        float even = 0;
+        float odd = 0;
+        for (size_t k = 0; k < kTileSide; k++) {
+          even += lower(left[i][k]) * lower(right[k][j]);
+          odd += upper(left[i][k]) * upper(right[k][j]);
+        }
+        to[i][j] += even + odd;
+      }
+    }
+  }
+
+  Tile tiles_[2][2];
+};
+
+#include "core/cpu/split/split.inl"
+
+template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
+void TileUnit::sum(const TileSums& sums, Meanwhile&& meanwhile) {
+  std::memset(tiles_, 0, sizeof(tiles_));
+  for (const SplitFactors* f : {&sums.first, &sums.second}) {
+    for (size_t step = 0; step < f->steps; step++) {
+      for (size_t group = 0; group < kGroups; group++) {
+        for (size_t i = 0; i < kRowBlocks; i++) {
+          for (size_t j = 0; j < kColumnBlocks; j++) {
+            const SplitTile& left = f->left[i * f->steps + step];
+            const SplitTile& right = f->right[j * f->steps + step];
+            add(group == 0 ? left.low : left.high, group == 2 ? right.low : right.high,
+                tiles_[i][j]);
+          }
+        }
+        meanwhile();
+      }
+    }
+  }
+}
+
+template <size_t kRowBlocks, size_t kColumnBlocks>
+void TileUnit::store(float* c) {
+  for (size_t i = 0; i < kRowBlocks * kTileSide; i++) {
+    for (size_t j = 0; j < kColumnBlocks * kTileSide; j++) {
+      c[i * kSumColumns + j] = tiles_[i / kTileSide][j / kTileSide][i % kTileSide][j % kTileSide];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace imitated
+}  // namespace trustregion::cpu
+
+namespace trustregion::test {
+namespace {
+
+using cpu::ConstMatrix;
+using cpu::Matrix;
+using cpu::SplitKernels;
+using cpu::SplitMlp;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+// The passes of one tile for a network: activations of `rows` rows with NaN in all padding.
+struct TilePasses {
+  TilePasses(const PolicyProblem& policyProblem, const cpu::Kernels& kernels)
+      : problem(policyProblem),
+        mlp(problem.model.network, kernels),
+        inputs(problem.rows * mlp.inputWidth(), kNan),
+        head(problem.rows * mlp.outputWidth(), kNan) {
+    const auto& layers = problem.model.network.layers();
+    tile.input.push_back(cpu::rowMajor(inputs.data(), mlp.inputWidth()));
+    for (size_t row = 0; row < problem.rows; row++) {
+      const TrackedVector observation = problem.scaledObservation(row);
+      std::transform(observation.begin(), observation.end(),
+                     inputs.begin() + static_cast<long>(row * mlp.inputWidth()),
+                     [](const Tracked& number) { return static_cast<float>(number.value); });
+    }
+    for (size_t l = 0; l + 1 < layers.size(); l++) {
+      for (auto* of : {&tile.input, &tile.derivative}) {
+        buffers.emplace_back(problem.rows * cpu::hiddenWidth(layers[l].outputs), kNan);
+        of->push_back(cpu::inPanels(buffers.back().data(), problem.rows, layers[l].outputs));
+      }
+    }
+    mlp.pack(problem.parameters, cpu::PackFor::forwardAndBackward, packed);
+    mlp.forward(packed, problem.rows, tile, head.data());
+    // What lies behind the last column of a layer may be anything.
+    for (size_t l = 0; l + 1 < layers.size(); l++) {
+      for (const Matrix& matrix : {tile.input[l + 1], tile.derivative[l]}) {
+        for (size_t j = layers[l].outputs; j < cpu::hiddenWidth(layers[l].outputs); j++) {
+          for (size_t i = 0; i < problem.rows; i++) {
+            matrix.data[j / cpu::kPanelColumns * matrix.panel + i * matrix.row +
+                        j % cpu::kPanelColumns] = kNan;
+          }
+        }
+      }
+    }
+  }
+
+  // sum of J'(J v) over the rows.
+  std::vector<double> product(const SplitKernels& kernels) {
+    const SplitMlp split(problem.model.network, kernels);
+    std::vector<cpu::SplitLayer> weights;
+    std::vector<cpu::SplitLayer> direction;
+    split.pack(problem.parameters, cpu::PackFor::forwardAndBackward, weights, 3);
+    split.pack(problem.direction, cpu::PackFor::forward, direction, 3);
+    cpu::SplitScratch scratch = split.makeScratch(problem.rows);
+    std::fill(head.begin(), head.end(), kNan);
+    split.tangent(weights, direction, problem.rows, tile, scratch, head.data());
+    const size_t size = problem.model.network.parameterCount();
+    std::vector<double> sums(size, std::numeric_limits<double>::quiet_NaN());
+    for (size_t j = problem.model.network.outputs(); j < mlp.outputWidth(); j++) {
+      for (size_t i = 0; i < problem.rows; i++) head[i * mlp.outputWidth() + j] = kNan;
+    }
+    split.backward(weights, problem.rows, tile, head.data(), scratch, sums.data(),
+                   cpu::SumMode::overwrite);
+    split.backward(weights, problem.rows, tile, head.data(), scratch, sums.data(),
+                   cpu::SumMode::add);
+    // In two parts, cut where no layer or block ends.
+    std::vector<double> ordered(size);
+    const size_t cut = size / 3;
+    split.restoreOrder({sums.data(), cut}, 0, ordered);
+    split.restoreOrder({sums.data() + cut, size - cut}, cut, ordered);
+    return ordered;
+  }
+
+  const PolicyProblem& problem;
+  cpu::CpuMlp mlp;
+  AlignedFloats inputs;
+  AlignedFloats head;
+  std::vector<AlignedFloats> buffers;
+  cpu::TileActivations tile;
+  std::vector<cpu::PackedLayer> packed;
+};
+
+// Twice the sum of J'(J v) over the rows, with the errors that products of bfloat16 make.
+TrackedVector expectedProduct(const PolicyProblem& problem) {
+  const MlpLayout& layout = problem.model.network;
+  const TrackedVector parameters = exactNumbers(problem.parameters);
+  const TrackedVector direction = exactNumbers(problem.direction);
+  TrackedVector sum(layout.parameterCount());
+  for (size_t row = 0; row < problem.rows; row++) {
+    const TrackedRow forward = trackedForward(layout, parameters, problem.scaledObservation(row));
+    const SplitProducts split;
+    const TrackedVector tangent = trackedTangent(layout, parameters, direction, forward);
+    trackedBackward(layout, parameters, forward, tangent,
+                    [&](size_t i, Tracked u, Tracked x) { sum[i] += u * x; });
+  }
+  for (Tracked& number : sum) number = {2 * number.value, 4 * number.variance};
+  return sum;
+}
+
+struct Network {
+  Activation activation;
+  size_t rows;
+  size_t observations;
+  std::vector<size_t> hidden;
+  size_t actions;
+};
+
+std::vector<Network> networks() {
+  std::vector<Network> all;
+  for (const Activation activation : {Activation::tanh, Activation::relu, Activation::silu}) {
+    for (const size_t rows : {1, 16, 31, 32, 33, 96}) {
+      all.push_back({activation, rows, 17, {64, 64}, 6});
+      all.push_back({activation, rows, 3, {5}, 1});
+    }
+    all.push_back({activation, 70, 32, {16, 33, 1, 100}, 17});
+    all.push_back({activation, 40, 65, {}, 33});
+    all.push_back({activation, 64, 130, {129, 31}, 2});
+  }
+  return all;
+}
+
+bool addNetworks() {
+  uint64_t seed = 900;
+  for (const Network& network : networks()) {
+    const Distribution distribution = Distribution::gaussian(network.actions);
+    const Shape shape{network.rows, network.observations, network.hidden};
+    addCase("J'J v, imitated: " + describe(distribution, network.activation, shape), [=] {
+      const PolicyProblem problem = randomProblem(distribution, network.activation, shape, seed);
+      TilePasses passes(problem, cpu::baselineKernels());
+      const std::vector<double> product = passes.product(cpu::imitated::kSplitKernels);
+      const TrackedVector expected = expectedProduct(problem);
+      for (size_t i = 0; i < product.size(); i++) {
+        const Context context("element ", i);
+        checkTracked(product[i], expected[i]);
+      }
+    });
+#if defined(__x86_64__) || defined(_M_X64)
+    addCase("the unit has the same bits: " + describe(distribution, network.activation, shape),
+            [=] {
+              if (!cpu::hasAmx()) skipCase("not supported by this machine");
+              const PolicyProblem problem =
+                  randomProblem(distribution, network.activation, shape, seed);
+              TilePasses passes(problem, cpu::baselineKernels());
+              const std::vector<double> imitated = passes.product(cpu::imitated::kSplitKernels);
+              const std::vector<double> product = passes.product(*cpu::amxKernels().split);
+              CHECK(product == imitated);
+            });
+#endif
+    seed++;
+  }
+  return true;
+}
+
+const bool kNetworksAdded = addNetworks();
+
+CASE("x is high + low to within 2^-16 of itself") {
+  Random random(5);
+  double largest = 0;
+  for (int round = 0; round < 200000; round++) {
+    const auto exponent = static_cast<int>(random.below(200)) - 100;
+    const auto x = static_cast<float>(std::ldexp(1 + random.uniform(), exponent)) *
+                   (random.below(2) == 0 ? -1.0f : 1.0f);
+    const auto [high, rest] = cpu::imitated::split(cpu::imitated::Vec{} + x);
+    const float low = std::bit_cast<float>(rest[0] & cpu::imitated::kUpperHalf);
+    const double error = std::abs(
+        (static_cast<double>(std::bit_cast<float>(high[0])) + low - static_cast<double>(x)) / x);
+    largest = std::max(largest, error);
+  }
+  CHECK(largest <= 0x1p-16);
+  CHECK(largest > 0x1p-17);  // and no better than we say
+}
+
+}  // namespace
+}  // namespace trustregion::test
+
+TEST_MAIN()
