@@ -1,9 +1,10 @@
 import { addon } from './addon.js';
 
 /**
- * Names of the compute backends that this machine can run, fastest first: what the option `backend`
- * takes, besides `'cpu'` for the fastest instruction set of the processor. `'reference'` is always
- * among them: plain loops in float64, slow, to compare others with.
+ * Names of the compute backends that this machine can run, in the order of preference: what the
+ * option `backend` takes, besides `'cpu'` for the fastest instruction set of the processor.
+ * `'cpu-amx'` is among them where it is available, but not what `'cpu'` stands for. `'reference'`
+ * is always there: plain loops in float64, slow, to compare others with.
  *
  * @throws TrustRegionError `ERR_ADDON`.
  * @example

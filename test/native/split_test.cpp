@@ -24,6 +24,9 @@ Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) {
   return result;
 }
 
+void acquire() {}
+void release() {}
+
 struct TileSums;
 
 // TDPBF16PS as its description has it (Intel 64 and IA-32 Architectures Software Developer's

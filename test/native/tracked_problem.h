@@ -19,8 +19,10 @@ struct TrackedEvaluation {
 
 class TrackedProblem {
  public:
-  explicit TrackedProblem(const PolicyProblem& problem)
+  // Sums over rows are in float32 within a tile of `tileRows`.
+  explicit TrackedProblem(const PolicyProblem& problem, size_t tileRows = cpu::kTileRows)
       : problem_(problem),
+        tileRows_(tileRows),
         distribution_(problem.model.distribution),
         layout_(problem.model.network),
         parameters_(exactNumbers(problem.parameters)) {
@@ -184,7 +186,7 @@ class TrackedProblem {
 
   template <class AddRow>
   TrackedVector meanOverRows(const AddRow& addRow) const {
-    TrackedTileSum sum(problem_.parameters.size(), cpu::kTileRows);
+    TrackedTileSum sum(problem_.parameters.size(), tileRows_);
     for (size_t row = 0; row < rows_.size(); row++) {
       addRow(row, sum);
       sum.endRow();
@@ -193,6 +195,7 @@ class TrackedProblem {
   }
 
   const PolicyProblem& problem_;
+  size_t tileRows_;
   const Distribution& distribution_;
   const MlpLayout& layout_;
   TrackedVector parameters_;

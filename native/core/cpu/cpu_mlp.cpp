@@ -44,7 +44,9 @@ size_t CpuMlp::tileRows(size_t rows) const {
   constexpr size_t kWide = 128;
   // Of the kernels' register blocks, or of what a tile of bfloat16 sums.
   const size_t multiple = kernels_->split == nullptr ? 6 : kTileSteps;
-  const size_t most = widestLayer_ > kWide ? kWideTileRows : kTileRows;
+  // Cutting numbers into pairs of bfloat16 makes what is done once a tile weigh more, too.
+  const bool isWide = widestLayer_ > kWide || kernels_->split != nullptr;
+  const size_t most = isWide ? kWideTileRows : kTileRows;
   if (rows <= most) return most;
   const size_t tiles = (rows + 2 * most - 1) / (2 * most) * 2;
   return std::min(most, ((rows + tiles - 1) / tiles + multiple - 1) / multiple * multiple);

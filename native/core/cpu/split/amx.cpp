@@ -36,19 +36,18 @@ inline Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, 
 
 struct TileSums;
 
-// Tiles are a thread's; while they hold nothing, a thread switch saves nothing of them. Sums are
-// made in tiles 0 (row block 0, column block 0), 1 (0, 1), 2 (1, 0) and 3 (1, 1), with row blocks
-// of the left factor in 4 and 5 and column blocks of the right one in 6 and 7.
+// Tiles are a thread's; while they hold nothing, a thread switch saves nothing of them.
+void acquire() {
+  static constexpr TileConfiguration kConfiguration;
+  _tile_loadconfig(&kConfiguration);
+}
+
+void release() { _tile_release(); }
+
+// Sums are made in tiles 0 (row block 0, column block 0), 1 (0, 1), 2 (1, 0) and 3 (1, 1), with row
+// blocks of the left factor in 4 and 5 and column blocks of the right one in 6 and 7.
 class TileUnit {
  public:
-  TileUnit() {
-    static constexpr TileConfiguration kConfiguration;
-    _tile_loadconfig(&kConfiguration);
-  }
-  ~TileUnit() { _tile_release(); }
-  TileUnit(const TileUnit&) = delete;
-  TileUnit& operator=(const TileUnit&) = delete;
-
   static constexpr size_t kGroups = 3;
 
   template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>

@@ -2,7 +2,8 @@
 // every header, inside a target region and a namespace of its own (see kernels.inl), by a file that
 // defines
 //   multiplyAdd(a, b, c) = a b + c, rounded once
-//   TileUnit, which holds the unit while it lives, and of which
+//   acquire() and release()
+//   TileUnit, of which
 //     sum<kRowBlocks, kColumnBlocks>(sums, meanwhile)  begins a block of sums, calling meanwhile()
 //                                                      kGroups times for each step
 //     store<kRowBlocks, kColumnBlocks>(c)              writes them, once they are made
@@ -583,4 +584,5 @@ void addGradient(const SplitGradient& g) {
   overlap(tileSteps(g.outputs) * inputPairs, sumsOf, end);
 }
 
-const SplitKernels kSplitKernels = {splitWeight, splitInput, tangent, cotangent, addGradient};
+const SplitKernels kSplitKernels = {acquire, release,   splitWeight, splitInput,
+                                    tangent, cotangent, addGradient};

@@ -106,6 +106,9 @@ struct SplitGradient {
 
 // As Kernels: compiled for each unit from split.inl.
 struct SplitKernels {
+  // The unit is a thread's from one to the other; tangent, cotangent and addGradient need it.
+  void (*acquire)();
+  void (*release)();
   // W [outputs x inputs], row-major: the outputs from 32 `chunk` on of W' as the right factor of
   // forward passes, [tileBlocks(outputs) x tileSteps(inputs)], and of W as that of backward
   // passes, [tileBlocks(inputs) x tileSteps(outputs)], unless that is null.

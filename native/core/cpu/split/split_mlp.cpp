@@ -28,6 +28,18 @@ ScratchSizes scratchSizes(const MlpLayout& layout, size_t rows) {
   return sizes;
 }
 
+// Has the unit while it lives.
+class Lease {
+ public:
+  explicit Lease(const SplitKernels& kernels) : kernels_(kernels) { kernels_.acquire(); }
+  ~Lease() { kernels_.release(); }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+ private:
+  const SplitKernels& kernels_;
+};
+
 }  // namespace
 
 SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
@@ -95,6 +107,7 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
                        const std::vector<SplitLayer>& direction, size_t rows,
                        const TileActivations& tile, SplitScratch& scratch,
                        float* headTangent) const {
+  const Lease lease(*kernels_);
   const auto& layers = layout_.layers();
   SplitTile* next = scratch.first.data();
   SplitTile* inputTangent = scratch.second.data();
@@ -128,6 +141,7 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
 void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
                         const TileActivations& tile, const float* headCotangent,
                         SplitScratch& scratch, double* sum, SumMode mode) const {
+  const Lease lease(*kernels_);
   const auto& layers = layout_.layers();
   SplitTile* next = scratch.first.data();
   SplitTile* above = scratch.second.data();
