@@ -99,7 +99,9 @@ const Backend& findBackend(const std::string& requested) {
   for (const Backend* backend : allBackends()) {
     const bool matches =
         backend->name() == name || (name == "cpu" && backend->name().rfind("cpu-", 0) == 0);
-    if (matches && backend->isSupported()) return *backend;
+    if (!matches || !backend->isSupported()) continue;
+    backend->prepare();
+    return *backend;
   }
   std::string known = "cpu";
   for (const std::string& supported : supportedBackendNames()) known += ", " + supported;

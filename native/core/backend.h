@@ -199,7 +199,10 @@ class Backend {
   virtual std::string name() const = 0;         // for example "cpu-avx512"
   virtual std::string description() const = 0;  // one line for people
   virtual bool isSupported() const = 0;         // by the machine that we run on
-  virtual std::string precision() const = 0;    // "float32" or "float64", of parameters
+  // Called when it is chosen by name: asks the system for what it needs. Throws
+  // ErrorCode::unknownBackend if that is refused.
+  virtual void prepare() const {}
+  virtual std::string precision() const = 0;  // "float32" or "float64", of parameters
   // What Fisher products are made in: as parameters, or "bfloat16x3" (core/cpu/split).
   virtual std::string productPrecision() const { return precision(); }
 

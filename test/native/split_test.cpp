@@ -7,8 +7,16 @@
 #include <limits>
 #include <utility>
 
+#if defined(__linux__)
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#endif
+
 #include "core/cpu/split/split_mlp.h"
 #include "core/cpu/target_region.h"  // TRUSTREGION_ALWAYS_INLINE
+#include "core/error.h"
 #include "targets.h"
 #include "tracked_problem.h"
 
@@ -109,6 +117,33 @@ using cpu::SplitKernels;
 using cpu::SplitMlp;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+#if defined(__linux__) && (defined(__x86_64__) || defined(_M_X64))
+// The first case: a process that has the unit keeps it, and so do its children.
+CASE("a thread whose stack for signals is too small: refused with a sentence") {
+  if (!cpu::hasAmx()) skipCase("not supported by this machine");
+  const pid_t child = fork();
+  if (child == 0) {
+    static char memory[8192];  // a tile's state alone is as large
+    stack_t stack{};
+    stack.ss_sp = memory;
+    stack.ss_size = sizeof(memory);
+    if (sigaltstack(&stack, nullptr) != 0) _exit(2);
+    try {
+      findBackend("cpu-amx");
+    } catch (const Error& error) {
+      _exit(error.code() == ErrorCode::unknownBackend &&
+                    std::strstr(error.what(), "sigaltstack") != nullptr
+                ? 0
+                : 3);
+    }
+    _exit(4);
+  }
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+#endif
 
 // The passes of one tile for a network: activations of `rows` rows with NaN in all padding.
 struct TilePasses {
@@ -240,6 +275,7 @@ bool addNetworks() {
     addCase("the unit has the same bits: " + describe(distribution, network.activation, shape),
             [=] {
               if (!cpu::hasAmx()) skipCase("not supported by this machine");
+              cpu::requireUnit(*cpu::amxKernels().split);
               const PolicyProblem problem =
                   randomProblem(distribution, network.activation, shape, seed);
               TilePasses passes(problem, cpu::baselineKernels());

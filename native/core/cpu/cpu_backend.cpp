@@ -7,7 +7,7 @@
 #include "core/cpu/cpu_mlp.h"
 #include "core/cpu/cpu_problem.h"
 #include "core/cpu/cpu_regression.h"
-#include "core/cpu/split/split_kernels.h"
+#include "core/cpu/split/split_mlp.h"
 
 namespace trustregion {
 namespace cpu {
@@ -86,6 +86,9 @@ class CpuBackend : public Backend {
   std::string name() const override { return name_; }
   std::string description() const override { return description_; }
   bool isSupported() const override { return isSupported_; }
+  void prepare() const override {
+    if (kernels_->split != nullptr) requireUnit(*kernels_->split);
+  }
   std::string precision() const override { return "float32"; }
   std::string productPrecision() const override {
     return kernels_->split == nullptr ? precision() : "bfloat16x3";

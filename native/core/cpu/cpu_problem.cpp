@@ -35,7 +35,10 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
       tileRows_(mlp_.tileRows(rollout.rows)),
       threads_(resources.threads) {
   if (scaling.isIdentity()) rollout.observations.requireFiniteFloat32("observations");
-  if (kernels.split != nullptr) splitMlp_.emplace(model.network, *kernels.split);
+  if (kernels.split != nullptr) {
+    requireUnit(*kernels.split);
+    splitMlp_.emplace(model.network, *kernels.split);
+  }
   const size_t headSize = model_.distribution.headSize();
   const bool sameMetricInEveryRow = model_.distribution.kind() == DistributionKind::gaussian;
   heads_.resize(rows_ * headSize);

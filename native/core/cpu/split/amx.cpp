@@ -124,33 +124,55 @@ TRUSTREGION_END_TARGET
 
 namespace trustregion::cpu {
 
+namespace {
+
+// Linux knows the tiles' state from 5.16 on, and gives it to a process that asks, for all its
+// threads (Documentation/arch/x86/xstate.rst).
+#if defined(__linux__)
+constexpr long kTileData = 18;
+
+bool systemKnowsTiles() {
+  constexpr long kGetSupported = 0x1021;
+  uint64_t supported = 0;
+  return syscall(SYS_arch_prctl, kGetSupported, &supported) == 0 &&
+         (supported >> kTileData & 1) != 0;
+}
+
+bool request() {
+  constexpr long kRequestPermission = 0x1023;
+  static const bool isGranted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return isGranted;
+}
+#else
+bool systemKnowsTiles() { return false; }
+bool request() { return false; }
+#endif
+
+}  // namespace
+
 const Kernels& amxKernels() {
+  static const SplitKernels split = [] {
+    SplitKernels with = amx::kSplitKernels;
+    with.request = request;
+    return with;
+  }();
   static const Kernels kernels = [] {
     Kernels with = avx512Kernels();
-    with.split = &amx::kSplitKernels;
+    with.split = &split;
     return with;
   }();
   return kernels;
 }
 
 bool hasAmx() {
-#if defined(__linux__)
-  static const bool has = [] {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-    constexpr unsigned kBfloat16 = 1u << 22;
-    constexpr unsigned kTiles = 1u << 24;
-    if ((d & kBfloat16) == 0 || (d & kTiles) == 0) return false;
-    // Linux gives the tiles' state to a process that asks for it, for all its threads, from 5.16
-    // on (Documentation/arch/x86/xstate.rst).
-    constexpr long kRequestPermission = 0x1023;
-    constexpr long kTileData = 18;
-    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-  }();
-  return has;
-#else
-  return false;
-#endif
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  constexpr unsigned kBfloat16 = 1U << 22;
+  constexpr unsigned kTiles = 1U << 24;
+  return (d & kBfloat16) != 0 && (d & kTiles) != 0 && systemKnowsTiles();
 }
 
 }  // namespace trustregion::cpu

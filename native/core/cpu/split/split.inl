@@ -584,5 +584,5 @@ void addGradient(const SplitGradient& g) {
   overlap(tileSteps(g.outputs) * inputPairs, sumsOf, end);
 }
 
-const SplitKernels kSplitKernels = {acquire, release,   splitWeight, splitInput,
-                                    tangent, cotangent, addGradient};
+const SplitKernels kSplitKernels = {[] { return true; }, acquire, release,   splitWeight,
+                                    splitInput,          tangent, cotangent, addGradient};

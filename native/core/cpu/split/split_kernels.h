@@ -106,6 +106,9 @@ struct SplitGradient {
 
 // As Kernels: compiled for each unit from split.inl.
 struct SplitKernels {
+  // Asks the system for the unit, once, for all threads of the process; false: it is not lent. Only
+  // asked by who uses it, since a signal's stack must be larger from then on.
+  bool (*request)();
   // The unit is a thread's from one to the other; tangent, cotangent and addGradient need it.
   void (*acquire)();
   void (*release)();
@@ -121,8 +124,7 @@ struct SplitKernels {
 };
 
 #if defined(__x86_64__) || defined(_M_X64)
-// Whether the machine multiplies tiles of bfloat16 and the system lets this process do so, which
-// is asked for here.
+// Whether the machine multiplies tiles of bfloat16 and the system knows of it.
 bool hasAmx();
 #endif
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/error.h"
 #include "core/thread_pool.h"
 
 namespace trustregion::cpu {
@@ -41,6 +42,13 @@ class Lease {
 };
 
 }  // namespace
+
+void requireUnit(const SplitKernels& kernels) {
+  if (kernels.request()) return;
+  throw Error(ErrorCode::unknownBackend,
+              "the system does not lend this process the unit that backend 'cpu-amx' needs: some "
+              "thread's stack for signals (sigaltstack) may be too small for it");
+}
 
 SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
   const ScratchSizes sizes = scratchSizes(layout_, tileRows);

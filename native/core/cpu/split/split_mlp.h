@@ -24,6 +24,9 @@ struct SplitScratch {
   SplitTiles transposed;  // cotangents
 };
 
+// Throws ErrorCode::unknownBackend if the system does not lend this process the unit.
+void requireUnit(const SplitKernels& kernels);
+
 // The two passes of a Fisher product over a tile of rows, as CpuMlp has them, with SplitKernels'
 // products. A term of a sum is within 2^-14.5 of itself, most within 2^-17.
 class SplitMlp {
