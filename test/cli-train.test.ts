@@ -172,6 +172,25 @@ describe('trustregion train', () => {
     });
   });
 
+  test.each([
+    [[], { maxKl: 0.01 }],
+    [['--max-kl', '0.02'], {}],
+    [['--schedule', 'none'], {}],
+    [['--max-kl', '0.02', '--schedule', 'maxKl:0.005'], { maxKl: 0.005 }],
+    [['--method', 'PPO'], {}],
+  ])(
+    "keeps to a task's schedule but for numbers that are given: %j",
+    async (options, schedule) => {
+      const task = ['train', 'InvertedPendulum-v5', '--steps', '64', '--steps-per-update', '64'];
+      const out = `task-schedule${options.join('')}`;
+      expect(await run(...task, '--hidden', '4', ...options, '--out', out)).toMatchObject({
+        code: 0,
+      });
+      expect(JSON.parse(read(out, 'config.json')).train.schedule).toEqual(schedule);
+    },
+    30_000,
+  );
+
   test('moves numbers by a schedule and scales rewards', async () => {
     const schedule = 'maxKl:0,valueLearningRate:1e-4';
     const outcome = await run(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { backends } from '../lib/backends.js';
 import { Policy } from '../lib/policy.js';
 import {
   batchOfCase,
@@ -348,7 +349,29 @@ describe('parameters', () => {
       expect(policy.getParameters()[0]).toBe(Math.fround(third));
       expect(policy.version).toBe(1);
       expect(policy.precision).toBe(backend === 'cpu' ? 'float32' : 'float64');
+      expect(policy.productPrecision).toBe(policy.precision);
     }
+  });
+
+  const hasTiles = backends().includes('cpu-amx');
+  const reason = hasTiles ? '' : ' (this machine has no AMX)';
+  (hasTiles ? test : test.skip)(`cpu-amx: float32 but for Fisher products${reason}`, () => {
+    const actions = { kind: 'continuous', size: 2 } as const;
+    const policy = smallPolicy(actions, { backend: 'cpu-amx' });
+    expect(policy.precision).toBe('float32');
+    expect(policy.productPrecision).toBe('bfloat16x3');
+    const other = smallPolicy(actions);
+    expect(other.productPrecision).toBe('float32');
+    const observations = new Float32Array(10 * policy.observationSize).map((_, i) => Math.sin(i));
+    expect(bitsOf(policy.forward(observations))).toBe(bitsOf(other.forward(observations)));
+    const vector = new Float64Array(policy.parameterCount).map((_, i) => Math.cos(i));
+    const product = policy.fisherVectorProduct(observations, vector);
+    const expected = other.fisherVectorProduct(observations, vector);
+    const norm = Math.hypot(...expected);
+    expect(bitsOf(product)).not.toBe(bitsOf(expected));
+    expect(Math.hypot(...product.map((value, i) => value - (expected[i] ?? NaN)))).toBeLessThan(
+      1e-4 * norm,
+    );
   });
 
   test('are copies', () => {
