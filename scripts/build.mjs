@@ -6,7 +6,7 @@
 // stays a real import in dist/cjs, which can so load packages that have only an ES module, and a
 // static import of such a package is an error.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -76,4 +76,6 @@ writeFileSync(
   "import native = require('../native.cjs');\nexport = native;\n",
 );
 
+// What npm makes executable when it installs the package stays so in a clone that is built again.
+if (succeeded) chmodSync(path.join(dist, 'esm/cli/main.js'), 0o755);
 process.exitCode = succeeded ? 0 : 1;

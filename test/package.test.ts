@@ -3,7 +3,7 @@
  * then imported, required and type-checked from there.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -55,6 +55,11 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test('the program of a clone that was built can be executed', async () => {
+  const { mode } = await stat(path.join(root, 'dist/esm/cli/main.js'));
+  expect(mode & 0o111).toBe(process.platform === 'win32' ? mode & 0o111 : 0o111);
+});
 
 test('installing it compiles the addon', async () => {
   const built = await readdir(inFolder('node_modules/trustregion/build/Release'));
