@@ -20,14 +20,13 @@ import { fileURLToPath } from 'node:url';
 import { Policy } from 'trustregion';
 import { compare, memoryText, timeText } from './harness/comparison.mjs';
 import { machine, ours, peer, takeTurns } from './harness/contenders.mjs';
+import { efficiencyAgainst } from './harness/efficiency.mjs';
 import { parseOptions, runMain } from './harness/options.mjs';
 import { writeProblem } from './problem.mjs';
 import { readRollout } from './study/rollouts.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const mostProducts = 200;
-
-const dot = (a, b) => a.reduce((sum, value, index) => sum + value * b[index], 0);
 
 function readProblemFile({ rollout, file, damping, threads, backend }) {
   const name = file ?? path.join(root, 'test/fixtures/rollouts', `${rollout}.safetensors`);
@@ -49,12 +48,7 @@ function readProblemFile({ rollout, file, damping, threads, backend }) {
 
 /** Tells the efficiency of a direction. */
 function judge({ policy, batch, gradient, exact, options: { damping } }) {
-  const operator = policy.fisherOperator(batch.observations);
-  const most = Math.sqrt(dot(gradient, exact));
-  return (x) => {
-    const curvature = dot(x, operator.apply(x)) + damping * dot(x, x);
-    return dot(gradient, x) / Math.sqrt(curvature) / most;
-  };
+  return efficiencyAgainst(policy.fisherOperator(batch.observations), gradient, exact, damping);
 }
 
 /** The smallest n with efficiencyAt(n) >= wanted, which grows with n. */

@@ -3,18 +3,14 @@
 //
 //   npm run build && node bench/study/preconditioners.mjs [--out docs/pictures/preconditioners.svg]
 //
-// Efficiency of a direction x at damping l, for A = F + l I and the exact direction x* = A^-1 g:
-//
-//   (g'x / sqrt(x'A x)) / sqrt(g'x*)
-//
-// the improvement that a step along x of a given (damped) length brings, as a part of the most that any
-// step of that length could. Times are of the solve alone, preconditioner made anew each time, the
+// Efficiency as in ../harness/efficiency.mjs. Times are of the solve alone, preconditioner made anew each time, the
 // least of five.
 
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { efficiencyAgainst } from '../harness/efficiency.mjs';
 import { drawStudy } from './picture.mjs';
 import { collectRollouts, readRollout } from './rollouts.mjs';
 
@@ -39,8 +35,6 @@ const variants = [
   },
 ];
 
-const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-
 /** The exact direction to the rounding of the products, where no file has it. */
 function exactDirection({ policy, batch }, damping) {
   return policy.naturalDirection(batch, {
@@ -58,7 +52,7 @@ function study({ name, policy, batch, directions, start }) {
   const results = [];
   for (const damping of dampings) {
     const exact = directions?.get(damping) ?? exactDirection({ policy, batch }, damping);
-    const most = Math.sqrt(dot(gradient, exact));
+    const efficiencyOf = efficiencyAgainst(operator, gradient, exact, damping);
     for (const variant of variants) {
       if (variant.options.warmStart && start === undefined) continue;
       const { warmStart, ...chosen } = variant.options;
@@ -74,10 +68,7 @@ function study({ name, policy, batch, directions, start }) {
           seconds = Math.min(seconds, found.seconds);
           direction = found.direction;
         }
-        const product = operator.apply(direction);
-        const curvature = dot(direction, product) + damping * dot(direction, direction);
-        const efficiency = dot(gradient, direction) / Math.sqrt(curvature) / most;
-        return { products, efficiency, milliseconds: 1e3 * seconds };
+        return { products, efficiency: efficiencyOf(direction), milliseconds: 1e3 * seconds };
       });
       results.push({ rollout: name, damping, variant: variant.name, points });
     }

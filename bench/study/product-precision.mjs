@@ -3,13 +3,14 @@
 //
 //   npm run build && node bench/study/product-precision.mjs [--rollouts FOLDER]
 //
-// Efficiency as in preconditioners.mjs, with all of it judged in float64.
+// Efficiency as in ../harness/efficiency.mjs, all of it judged in float64.
 
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { backends, Policy } from 'trustregion';
+import { dot, efficiencyAgainst } from '../harness/efficiency.mjs';
 import { readRollout } from './rollouts.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -22,8 +23,6 @@ for (const name of wanted) {
   if (!available.includes(name)) console.log(`${name} is left out: not available on this machine`);
 }
 
-const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-
 for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetensors'))) {
   const { policy: read, batch, gradient, directions } = readRollout(path.join(folder, file));
   const parameters = read.getParameters(new Float64Array(read.parameterCount));
@@ -34,7 +33,7 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetens
   });
   const operator = policies[0].fisherOperator(batch.observations);
   for (const [damping, exact] of directions) {
-    const most = Math.sqrt(dot(gradient, exact));
+    const efficiencyOf = efficiencyAgainst(operator, gradient, exact, damping);
     for (const preconditioner of ['none', 'kronecker']) {
       console.log(`\n${file}, damping ${damping}, preconditioner ${preconditioner}\n`);
       console.log(`| products | ${counts.join(' | ')} |`);
@@ -47,14 +46,11 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.safetens
             cgIterations,
             preconditioner,
           });
-          const curvature =
-            dot(direction, operator.apply(direction)) + damping * dot(direction, direction);
-          const efficiency = dot(gradient, direction) / Math.sqrt(curvature) / most;
           right[place] ??= direction;
           const norms = Math.sqrt(dot(direction, direction) * dot(right[place], right[place]));
           const distance = 1 - dot(direction, right[place]) / norms;
           const cosine = index === 0 ? '' : ` (1 - ${Math.max(0, distance).toExponential(0)})`;
-          return `${efficiency.toFixed(4)}${cosine}`;
+          return `${efficiencyOf(direction).toFixed(4)}${cosine}`;
         });
         console.log(`| ${policy.backend} | ${cells.join(' | ')} |`);
       }

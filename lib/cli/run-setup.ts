@@ -183,7 +183,7 @@ function scheduleOf(
 ): Schedule {
   const valueLearningRate = learningRateOf(fit);
   const isThere = (name: string): boolean =>
-    !(name in given && given[name as keyof typeof given] !== undefined) &&
+    given[name as keyof typeof given] === undefined &&
     (name === 'valueLearningRate' ? valueLearningRate !== undefined : name in method.options);
   const ofTask = Object.entries(preset.schedule).filter(([name]) => isThere(name));
   return checkSchedule(schedule ?? Object.fromEntries(ofTask), method, valueLearningRate);

@@ -32,10 +32,9 @@ Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) {
   return result;
 }
 
+bool request() { return true; }
 void acquire() {}
 void release() {}
-
-struct TileSums;
 
 // TDPBF16PS as its description has it (Intel 64 and IA-32 Architectures Software Developer's
 // Manual, volume 2): even and odd steps have sums of their own, which are added to the tile in the
@@ -45,9 +44,33 @@ class TileUnit {
   static constexpr size_t kGroups = 3;
 
   template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-  void sum(const TileSums& sums, Meanwhile&& meanwhile);
+  void sum(const TileSums& sums, Meanwhile&& meanwhile) {
+    std::memset(tiles_, 0, sizeof(tiles_));
+    for (const SplitFactors* f : {&sums.first, &sums.second}) {
+      for (size_t step = 0; step < f->steps; step++) {
+        for (size_t group = 0; group < kGroups; group++) {
+          for (size_t i = 0; i < kRowBlocks; i++) {
+            for (size_t j = 0; j < kColumnBlocks; j++) {
+              const SplitTile& left = f->left[i * f->steps + step];
+              const SplitTile& right = f->right[j * f->steps + step];
+              add(group == 0 ? left.low : left.high, group == 2 ? right.low : right.high,
+                  tiles_[i][j]);
+            }
+          }
+          meanwhile();
+        }
+      }
+    }
+  }
+
   template <size_t kRowBlocks, size_t kColumnBlocks>
-  void store(float* c);
+  void store(float* c) {
+    for (size_t i = 0; i < kRowBlocks * kTileSide; i++) {
+      for (size_t j = 0; j < kColumnBlocks * kTileSide; j++) {
+        c[i * kSumColumns + j] = tiles_[i / kTileSide][j / kTileSide][i % kTileSide][j % kTileSide];
+      }
+    }
+  }
 
  private:
   using Tile = float[kTileSide][kTileSide];
@@ -74,35 +97,6 @@ class TileUnit {
 };
 
 #include "core/cpu/split/split.inl"
-
-template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-void TileUnit::sum(const TileSums& sums, Meanwhile&& meanwhile) {
-  std::memset(tiles_, 0, sizeof(tiles_));
-  for (const SplitFactors* f : {&sums.first, &sums.second}) {
-    for (size_t step = 0; step < f->steps; step++) {
-      for (size_t group = 0; group < kGroups; group++) {
-        for (size_t i = 0; i < kRowBlocks; i++) {
-          for (size_t j = 0; j < kColumnBlocks; j++) {
-            const SplitTile& left = f->left[i * f->steps + step];
-            const SplitTile& right = f->right[j * f->steps + step];
-            add(group == 0 ? left.low : left.high, group == 2 ? right.low : right.high,
-                tiles_[i][j]);
-          }
-        }
-        meanwhile();
-      }
-    }
-  }
-}
-
-template <size_t kRowBlocks, size_t kColumnBlocks>
-void TileUnit::store(float* c) {
-  for (size_t i = 0; i < kRowBlocks * kTileSide; i++) {
-    for (size_t j = 0; j < kColumnBlocks * kTileSide; j++) {
-      c[i * kSumColumns + j] = tiles_[i / kTileSide][j / kTileSide][i % kTileSide][j % kTileSide];
-    }
-  }
-}
 
 }  // namespace
 }  // namespace imitated

@@ -39,32 +39,25 @@ void CpuProblem::applyMetric(const Tile& tile, const float* headTangent,
 
 void CpuProblem::meanProduct(std::span<const double> vector, std::span<double> result,
                              TileTask makeCotangent) {
-  if (!splitMlp_) {
-    mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
-    meanOverTiles(result, [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
-      pointToActivations(tile, worker);
-      mlp_.tangent(packed_, packedDirection_, tile.rows, worker.activations, worker.scratch,
-                   worker.head.data());
-      makeCotangent(tile, worker, sum, mode);
-      mlp_.backward(packed_, tile.rows, worker.activations, worker.headCotangent.data(),
-                    worker.scratch, sum, mode);
-    });
-    return;
+  const auto run = [&](const auto& mlp, const auto& packed, auto& direction, auto scratch) {
+    mlp.pack(vector, PackFor::forward, direction, threads_);
+    meanOverTiles(
+        result,
+        [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
+          pointToActivations(tile, worker);
+          mlp.tangent(packed, direction, tile.rows, worker.activations, worker.*scratch,
+                      worker.head.data());
+          makeCotangent(tile, worker, sum, mode);
+          mlp.backward(packed, tile.rows, worker.activations, worker.headCotangent.data(),
+                       worker.*scratch, sum, mode);
+        },
+        [&](std::span<const double> part, size_t first) { mlp.restoreOrder(part, first, result); });
+  };
+  if (splitMlp_) {
+    run(*splitMlp_, splitPacked_, splitDirection_, &Worker::splitScratch);
+  } else {
+    run(mlp_, packed_, packedDirection_, &Worker::scratch);
   }
-  splitMlp_->pack(vector, PackFor::forward, splitDirection_, threads_);
-  meanOverTiles(
-      result,
-      [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
-        pointToActivations(tile, worker);
-        splitMlp_->tangent(splitPacked_, splitDirection_, tile.rows, worker.activations,
-                           worker.splitScratch, worker.head.data());
-        makeCotangent(tile, worker, sum, mode);
-        splitMlp_->backward(splitPacked_, tile.rows, worker.activations,
-                            worker.headCotangent.data(), worker.splitScratch, sum, mode);
-      },
-      [&](std::span<const double> part, size_t first) {
-        splitMlp_->restoreOrder(part, first, result);
-      });
 }
 
 void CpuProblem::fisherProduct(std::span<const double> vector, std::span<double> product) {

@@ -10,17 +10,17 @@
 namespace trustregion::cpu {
 
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
-                    double* to, size_t toRow, size_t toColumn) {
+                    double* to, size_t toRow, size_t toColumn, size_t panelColumns) {
   const size_t end = first + count;
   for (size_t at = first; at < end;) {
-    const size_t panel = at / (kPanelColumns * rows);
-    const size_t width = std::min(kPanelColumns, columns - panel * kPanelColumns);
-    const size_t inPanel = at - panel * kPanelColumns * rows;
+    const size_t panel = at / (panelColumns * rows);
+    const size_t width = std::min(panelColumns, columns - panel * panelColumns);
+    const size_t inPanel = at - panel * panelColumns * rows;
     const size_t i = inPanel / width;
     size_t j = inPanel % width;
     const size_t last = std::min(width, j + end - at);
     at += last - j;
-    double* row = to + i * toRow + panel * kPanelColumns * toColumn;
+    double* row = to + i * toRow + panel * panelColumns * toColumn;
     for (; j < last; j++) row[j * toColumn] = *sum++;
   }
 }

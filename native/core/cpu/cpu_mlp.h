@@ -33,9 +33,10 @@ PanelMatrix<T> inPanels(T* data, size_t rows, size_t width) {
 }
 
 // to[i * toRow + j * toColumn] = element (i, j) of a sum [rows x columns] in GradientSum's order,
-// for the elements first, first + 1, ... of it, `count` of them at `sum`.
+// by default with its panels, for the elements first, first + 1, ... of it, `count` of them at
+// `sum`.
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
-                    double* to, size_t toRow, size_t toColumn);
+                    double* to, size_t toRow, size_t toColumn, size_t panelColumns = kPanelColumns);
 
 // Puts the numbers first, first + 1, ... of a sum over a network's parameters, which are in `part`,
 // where they belong in `ordered`; biases and what lies behind the network's parameters are copied.

@@ -71,8 +71,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   mlp_.pack(parameters_, PackFor::forwardAndBackward, packed_, threads_);
   if (splitMlp_) {
     splitMlp_->pack(parameters_, PackFor::forwardAndBackward, splitPacked_, threads_);
-    // Memory for the directions to come.
-    splitMlp_->pack(parameters_, PackFor::forward, splitDirection_, threads_);
+    splitMlp_->resize(PackFor::forward, splitDirection_);
   }
   const size_t size = model_.observationSize();
   meanSquareInput_.resize(size);

@@ -15,6 +15,36 @@
 #include <unistd.h>
 #endif
 
+namespace trustregion::cpu {
+namespace amx {
+namespace {
+
+// Linux knows the tiles' state from 5.16 on, and gives it to a process that asks, for all its
+// threads (Documentation/arch/x86/xstate.rst).
+#if defined(__linux__)
+constexpr long kTileData = 18;
+
+bool systemKnowsTiles() {
+  constexpr long kGetSupported = 0x1021;
+  uint64_t supported = 0;
+  return syscall(SYS_arch_prctl, kGetSupported, &supported) == 0 &&
+         (supported >> kTileData & 1) != 0;
+}
+
+bool request() {
+  constexpr long kRequestPermission = 0x1023;
+  static const bool isGranted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return isGranted;
+}
+#else
+bool systemKnowsTiles() { return false; }
+bool request() { return false; }
+#endif
+
+}  // namespace
+}  // namespace amx
+}  // namespace trustregion::cpu
+
 TRUSTREGION_BEGIN_TARGET("amx-tile,amx-bf16,avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")
 namespace trustregion::cpu {
 namespace amx {
@@ -34,8 +64,6 @@ static_assert(sizeof(TileConfiguration) == 64);
 typedef float Lanes __attribute__((vector_size(64), may_alias));
 inline Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
 
-struct TileSums;
-
 // Tiles are a thread's; while they hold nothing, a thread switch saves nothing of them.
 void acquire() {
   static constexpr TileConfiguration kConfiguration;
@@ -44,22 +72,10 @@ void acquire() {
 
 void release() { _tile_release(); }
 
-// Sums are made in tiles 0 (row block 0, column block 0), 1 (0, 1), 2 (1, 0) and 3 (1, 1), with row
-// blocks of the left factor in 4 and 5 and column blocks of the right one in 6 and 7.
-class TileUnit {
- public:
-  static constexpr size_t kGroups = 3;
-
-  template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-  void sum(const TileSums& sums, Meanwhile&& meanwhile);
-  template <size_t kRowBlocks, size_t kColumnBlocks>
-  void store(float* c);
-};
-
-#include "core/cpu/split/split.inl"
-
 constexpr size_t kLineBytes = kTileSide * sizeof(uint32_t);
 
+// Sums are made in tiles 0 (row block 0, column block 0), 1 (0, 1), 2 (1, 0) and 3 (1, 1), with row
+// blocks of the left factor in 4 and 5 and column blocks of the right one in 6 and 7.
 template <size_t kRowBlocks, size_t kColumnBlocks>
 TRUSTREGION_ALWAYS_INLINE void addProducts() {
   _tile_dpbf16ps(0, 4, 6);
@@ -92,30 +108,36 @@ TRUSTREGION_ALWAYS_INLINE void addFactors(const SplitFactors& f, Meanwhile& mean
   }
 }
 
-template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-void TileUnit::sum(const TileSums& sums, Meanwhile&& meanwhile) {
-  // The loads of tiles below do not tell the compiler that they read memory.
-  asm volatile("" ::: "memory");
-  _tile_zero(0);
-  if constexpr (kColumnBlocks == 2) _tile_zero(1);
-  if constexpr (kRowBlocks == 2) _tile_zero(2);
-  if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) _tile_zero(3);
-  addFactors<kRowBlocks, kColumnBlocks>(sums.first, meanwhile);
-  addFactors<kRowBlocks, kColumnBlocks>(sums.second, meanwhile);
-  asm volatile("" ::: "memory");
-}
+struct TileUnit {
+  static constexpr size_t kGroups = 3;
 
-template <size_t kRowBlocks, size_t kColumnBlocks>
-void TileUnit::store(float* c) {
-  constexpr size_t kRowBytes = kSumColumns * sizeof(float);
-  float* const lower = c + kTileSide * kSumColumns;
-  _tile_stored(0, c, kRowBytes);
-  if constexpr (kColumnBlocks == 2) _tile_stored(1, c + kTileSide, kRowBytes);
-  if constexpr (kRowBlocks == 2) _tile_stored(2, lower, kRowBytes);
-  if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) {
-    _tile_stored(3, lower + kTileSide, kRowBytes);
+  template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
+  void sum(const TileSums& sums, Meanwhile&& meanwhile) {
+    // The loads of tiles below do not tell the compiler that they read memory.
+    asm volatile("" ::: "memory");
+    _tile_zero(0);
+    if constexpr (kColumnBlocks == 2) _tile_zero(1);
+    if constexpr (kRowBlocks == 2) _tile_zero(2);
+    if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) _tile_zero(3);
+    addFactors<kRowBlocks, kColumnBlocks>(sums.first, meanwhile);
+    addFactors<kRowBlocks, kColumnBlocks>(sums.second, meanwhile);
+    asm volatile("" ::: "memory");
   }
-}
+
+  template <size_t kRowBlocks, size_t kColumnBlocks>
+  void store(float* c) {
+    constexpr size_t kRowBytes = kSumColumns * sizeof(float);
+    float* const lower = c + kTileSide * kSumColumns;
+    _tile_stored(0, c, kRowBytes);
+    if constexpr (kColumnBlocks == 2) _tile_stored(1, c + kTileSide, kRowBytes);
+    if constexpr (kRowBlocks == 2) _tile_stored(2, lower, kRowBytes);
+    if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) {
+      _tile_stored(3, lower + kTileSide, kRowBytes);
+    }
+  }
+};
+
+#include "core/cpu/split/split.inl"
 
 }  // namespace
 }  // namespace amx
@@ -124,41 +146,10 @@ TRUSTREGION_END_TARGET
 
 namespace trustregion::cpu {
 
-namespace {
-
-// Linux knows the tiles' state from 5.16 on, and gives it to a process that asks, for all its
-// threads (Documentation/arch/x86/xstate.rst).
-#if defined(__linux__)
-constexpr long kTileData = 18;
-
-bool systemKnowsTiles() {
-  constexpr long kGetSupported = 0x1021;
-  uint64_t supported = 0;
-  return syscall(SYS_arch_prctl, kGetSupported, &supported) == 0 &&
-         (supported >> kTileData & 1) != 0;
-}
-
-bool request() {
-  constexpr long kRequestPermission = 0x1023;
-  static const bool isGranted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-  return isGranted;
-}
-#else
-bool systemKnowsTiles() { return false; }
-bool request() { return false; }
-#endif
-
-}  // namespace
-
 const Kernels& amxKernels() {
-  static const SplitKernels split = [] {
-    SplitKernels with = amx::kSplitKernels;
-    with.request = request;
-    return with;
-  }();
   static const Kernels kernels = [] {
     Kernels with = avx512Kernels();
-    with.split = &split;
+    with.split = &amx::kSplitKernels;
     return with;
   }();
   return kernels;
@@ -172,7 +163,7 @@ bool hasAmx() {
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   constexpr unsigned kBfloat16 = 1U << 22;
   constexpr unsigned kTiles = 1U << 24;
-  return (d & kBfloat16) != 0 && (d & kTiles) != 0 && systemKnowsTiles();
+  return (d & kBfloat16) != 0 && (d & kTiles) != 0 && amx::systemKnowsTiles();
 }
 
 }  // namespace trustregion::cpu

@@ -2,7 +2,7 @@
 // every header, inside a target region and a namespace of its own (see kernels.inl), by a file that
 // defines
 //   multiplyAdd(a, b, c) = a b + c, rounded once
-//   acquire() and release()
+//   request(), acquire() and release(), see SplitKernels
 //   TileUnit, of which
 //     sum<kRowBlocks, kColumnBlocks>(sums, meanwhile)  begins a block of sums, calling meanwhile()
 //                                                      kGroups times for each step
@@ -16,15 +16,6 @@ typedef double DoubleVec __attribute__((vector_size(64), may_alias));
 
 constexpr size_t kLanes = 16;
 static_assert(kLanes == kTileSide && kTileSteps == 2 * kLanes, "a vector is a line of a tile");
-
-// A block of sums: kRowBlocks blocks of rows and kColumnBlocks of columns, at most two of each,
-// over the steps of both pairs of factors. Blocks of a factor are `steps` tiles apart. The sums are
-// written kSumColumns apart.
-constexpr size_t kSumColumns = 2 * kTileSide;
-struct TileSums {
-  SplitFactors first;
-  SplitFactors second;
-};
 
 inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -232,5 +223,5 @@ void splitInput(const SplitInput& input) {
 
 #include "core/cpu/split/passes.inl"
 
-const SplitKernels kSplitKernels = {[] { return true; }, acquire, release,   splitWeight,
-                                    splitInput,          tangent, cotangent, addGradient};
+const SplitKernels kSplitKernels = {request,    acquire, release,   splitWeight,
+                                    splitInput, tangent, cotangent, addGradient};

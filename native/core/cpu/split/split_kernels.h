@@ -47,6 +47,15 @@ struct SplitFactors {
   const SplitTile* right = nullptr;
 };
 
+// A block of sums as the unit makes it: kRowBlocks blocks of rows and kColumnBlocks of columns, at
+// most two of each, over the steps of both pairs of factors. Blocks of a factor are `steps` tiles
+// apart. The sums are written kSumColumns apart.
+constexpr size_t kSumColumns = 2 * kTileSide;
+struct TileSums {
+  SplitFactors first;
+  SplitFactors second;
+};
+
 // phi' of the activations where a result stands: made from h = phi or the stored derivative.
 struct SplitDerivative {
   Derivative kind = Derivative::none;

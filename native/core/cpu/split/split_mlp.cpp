@@ -82,17 +82,25 @@ size_t SplitMlp::packedBytes(PackFor purpose) const {
   return bytes;
 }
 
-void SplitMlp::pack(std::span<const double> parameters, PackFor purpose,
-                    std::vector<SplitLayer>& packed, unsigned threads) const {
+void SplitMlp::resize(PackFor purpose, std::vector<SplitLayer>& packed) const {
   const auto& layers = layout_.layers();
   packed.resize(layers.size());
   for (size_t l = 0; l < layers.size(); l++) {
     const LayerLayout& layer = layers[l];
-    SplitLayer& to = packed[l];
     const bool hasBackward = purpose == PackFor::forwardAndBackward && l > 0;
-    to.forward.resize(rightTiles(layer.inputs, layer.outputs));
-    to.backward.resize(hasBackward ? rightTiles(layer.outputs, layer.inputs) : 0);
-    to.bias.resize(paddedWidth(layer.outputs));
+    packed[l].forward.resize(rightTiles(layer.inputs, layer.outputs));
+    packed[l].backward.resize(hasBackward ? rightTiles(layer.outputs, layer.inputs) : 0);
+    packed[l].bias.resize(paddedWidth(layer.outputs));
+  }
+}
+
+void SplitMlp::pack(std::span<const double> parameters, PackFor purpose,
+                    std::vector<SplitLayer>& packed, unsigned threads) const {
+  resize(purpose, packed);
+  const auto& layers = layout_.layers();
+  for (size_t l = 0; l < layers.size(); l++) {
+    const LayerLayout& layer = layers[l];
+    SplitLayer& to = packed[l];
     const double* bias = parameters.data() + layer.biasOffset;
     std::transform(bias, bias + layer.outputs, to.bias.begin(),
                    [](double value) { return static_cast<float>(value); });
@@ -101,7 +109,8 @@ void SplitMlp::pack(std::span<const double> parameters, PackFor purpose,
     const bool isLarge = layer.inputs * layer.outputs >= kWorthwhile;
     parallelFor(tileSteps(layer.outputs), isLarge ? threads : 1, [&](size_t chunk, unsigned) {
       kernels_->splitWeight(parameters.data() + layer.weightOffset, layer.outputs, layer.inputs,
-                            chunk, to.forward.data(), hasBackward ? to.backward.data() : nullptr);
+                            chunk, to.forward.data(),
+                            to.backward.empty() ? nullptr : to.backward.data());
     });
   }
 }
@@ -182,19 +191,16 @@ void SplitMlp::restoreOrder(std::span<const double> part, size_t first,
                             std::span<double> ordered) const {
   forEachPart(layout_, part, first, ordered,
               [&](size_t l, const double* from, size_t start, size_t count, double* to) {
-                const auto [outputs, inputs] =
-                    std::pair(layout_.layers()[l].outputs, layout_.layers()[l].inputs);
-                const size_t end = start + count;
-                for (size_t at = start; at < end;) {
-                  const size_t block = at / (kTileSide * inputs);
-                  const size_t height = std::min(kTileSide, outputs - block * kTileSide);
-                  const size_t inBlock = at - block * kTileSide * inputs;
-                  const size_t column = inBlock / (kTileSide * height) * kTileSide;
-                  const size_t width = std::min(kTileSide, inputs - column);
-                  const size_t i = (inBlock - column * height) / width;
-                  const size_t j = (inBlock - column * height) % width;
-                  const size_t number = std::min(width - j, end - at);
-                  std::copy_n(from, number, to + (block * kTileSide + i) * inputs + column + j);
+                const LayerLayout& layer = layout_.layers()[l];
+                const size_t blockSize = kTileSide * layer.inputs;
+                for (size_t at = start; at < start + count;) {
+                  const size_t block = at / blockSize;
+                  const size_t height = std::min(kTileSide, layer.outputs - block * kTileSide);
+                  const size_t inBlock = at - block * blockSize;
+                  const size_t number =
+                      std::min(height * layer.inputs - inBlock, start + count - at);
+                  copyFromPanels(from, inBlock, number, height, layer.inputs,
+                                 to + block * blockSize, layer.inputs, 1, kTileSide);
                   from += number;
                   at += number;
                 }

@@ -39,7 +39,8 @@ class SplitMlp {
   size_t scratchBytes(size_t tileRows) const;
   size_t packedBytes(PackFor purpose) const;
 
-  // Reuses the memory of `packed` from the second call on.
+  // Takes the memory that pack() needs, and finds there when it is called.
+  void resize(PackFor purpose, std::vector<SplitLayer>& packed) const;
   void pack(std::span<const double> parameters, PackFor purpose, std::vector<SplitLayer>& packed,
             unsigned threads = 1) const;
 
