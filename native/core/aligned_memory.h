@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <new>
+#include <utility>
 #include <vector>
 
 #include "core/memory_reserve.h"
@@ -25,6 +27,23 @@ struct CacheLineAllocator {
   template <class U>
   bool operator==(const CacheLineAllocator<U>&) const {
     return true;
+  }
+};
+
+// The same for vectors whose elements have no value until they are given one.
+template <class T>
+struct UninitializedAllocator : CacheLineAllocator<T> {
+  UninitializedAllocator() = default;
+  template <class U>
+  UninitializedAllocator(const UninitializedAllocator<U>&) {}
+
+  template <class U>
+  void construct(U* at) {
+    ::new (static_cast<void*>(at)) U;
+  }
+  template <class U, class... Arguments>
+  void construct(U* at, Arguments&&... arguments) {
+    ::new (static_cast<void*>(at)) U(std::forward<Arguments>(arguments)...);
   }
 };
 

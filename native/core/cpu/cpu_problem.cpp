@@ -97,7 +97,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
 }
 
 // Of what the budget leaves beside all else that the problem needs, hidden activations get as many
-// tiles as go in.
+// tiles as go in. What is then left goes to the same tiles cut for products of bfloat16.
 void CpuProblem::holdActivations(size_t memoryBudget) {
   const auto& layers = model_.network.layers();
   const size_t hiddenLayers = layers.size() - 1;
@@ -112,7 +112,15 @@ void CpuProblem::holdActivations(size_t memoryBudget) {
     inputs_.emplace_back(heldRows_ * width);
     if (mlp_.storesDerivative()) derivatives_.emplace_back(heldRows_ * width);
   }
-  if (heldRows_ == rows_) return;
+  if (heldRows_ == rows_) {
+    const size_t cutBytes = heldCutBytes(mlp_, rows_) / tileCount();
+    size_t room = left - std::min(left, tileCount() * tileBytes);
+    for (; cutBytes > 0 && room >= cutBytes && splitInputs_.size() < tileCount();
+         room -= cutBytes) {
+      splitInputs_.push_back(splitMlp_->makeInputs(tileRows_));
+    }
+    return;
+  }
   for (Worker& worker : workers_) {
     for (size_t l = 0; l < hiddenLayers; l++) {
       const size_t width = hiddenWidth(layers[l].outputs);
@@ -153,6 +161,8 @@ void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
 
 void CpuProblem::pointToActivations(const Tile& tile, Worker& worker) {
   pointToCache(tile, worker);
+  const size_t index = tile.firstRow / tileRows_;
+  worker.splitScratch.held = index < splitInputs_.size() ? &splitInputs_[index] : nullptr;
   if (!isHeld(tile)) {
     mlp_.forward(packed_, tile.rows, worker.activations, worker.head.data());
   }

@@ -10,9 +10,14 @@ namespace trustregion::cpu {
 // Floats of hidden activations (and derivatives, SiLU) that one row takes.
 size_t hiddenFloats(const CpuMlp& mlp);
 
+// Bytes that what the layers of `rows` rows read takes, cut for products of bfloat16. Where near
+// caches hold that much it is cut once for all products, as far as the memory budget has room; 0
+// means that it is cut anew for each.
+size_t heldCutBytes(const CpuMlp& mlp, size_t rows);
+
 // Bytes that a batch with actions and advantages takes, of which the hidden activations of
-// `heldRows` rows are held: the formula of docs/memory.md. problem_memory_test holds it against
-// what is really allocated.
+// `heldRows` rows are held (cut ones too, if those of all rows are): the formula of docs/memory.md.
+// problem_memory_test holds it against what is really allocated.
 size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, size_t heldRows,
                     unsigned threads);
 

@@ -52,7 +52,8 @@ void requireUnit(const SplitKernels& kernels) {
 
 SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
   const ScratchSizes sizes = scratchSizes(layout_, tileRows);
-  SplitScratch scratch{SplitTiles(sizes.input),
+  SplitScratch scratch{nullptr,
+                       SplitTiles(sizes.input),
                        {},
                        SplitTiles(sizes.hidden),
                        SplitTiles(sizes.hidden),
@@ -67,6 +68,23 @@ size_t SplitMlp::scratchBytes(size_t tileRows) const {
   const ScratchSizes sizes = scratchSizes(layout_, tileRows);
   size_t tiles = sizes.input + 2 * sizes.hidden + sizes.transposed;
   for (const LayerLayout& layer : layout_.layers()) tiles += rightTiles(tileRows, layer.inputs);
+  return tiles * sizeof(SplitTile);
+}
+
+SplitInputs SplitMlp::makeInputs(size_t tileRows) const {
+  SplitInputs inputs;
+  for (const LayerLayout& layer : layout_.layers()) {
+    inputs.left.emplace_back(leftTiles(tileRows, layer.inputs));
+    inputs.right.emplace_back(rightTiles(tileRows, layer.inputs));
+  }
+  return inputs;
+}
+
+size_t SplitMlp::inputBytes(size_t tileRows) const {
+  size_t tiles = 0;
+  for (const LayerLayout& layer : layout_.layers()) {
+    tiles += leftTiles(tileRows, layer.inputs) + rightTiles(tileRows, layer.inputs);
+  }
   return tiles * sizeof(SplitTile);
 }
 
@@ -120,6 +138,21 @@ SplitDerivative SplitMlp::derivative(size_t l, const TileActivations& tile) cons
   return {kind, kind == Derivative::stored ? tile.derivative[l] : tile.input[l + 1]};
 }
 
+const SplitTile* SplitMlp::cutInput(size_t l, size_t rows, const TileActivations& tile,
+                                    SplitScratch& scratch) const {
+  SplitInputs* const held = scratch.held;
+  SplitTile* const left = held != nullptr ? held->left[l].data() : scratch.input.data();
+  SplitTile* const right = held != nullptr ? held->right[l].data() : scratch.gradient[l].data();
+  if (held == nullptr || !held->isCut) {
+    kernels_->splitInput({rows, layout_.layers()[l].inputs, tile.input[l], left, right});
+  }
+  return left;
+}
+
+const SplitTile* SplitMlp::rightInput(size_t l, const SplitScratch& scratch) {
+  return scratch.held != nullptr ? scratch.held->right[l].data() : scratch.gradient[l].data();
+}
+
 void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
                        const std::vector<SplitLayer>& direction, size_t rows,
                        const TileActivations& tile, SplitScratch& scratch,
@@ -132,12 +165,11 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
     const bool isHead = l + 1 == layers.size();
     const size_t outputs = layers[l].outputs;
     const size_t steps = tileSteps(layers[l].inputs);
-    kernels_->splitInput(
-        {rows, layers[l].inputs, tile.input[l], scratch.input.data(), scratch.gradient[l].data()});
+    const SplitTile* const input = cutInput(l, rows, tile, scratch);
     // dz = X dW' + db, and + dX W' behind the first layer; dh = phi'(z) dz
     SplitTangent product{rows,
                          outputs,
-                         {steps, scratch.input.data(), direction[l].forward.data()},
+                         {steps, input, direction[l].forward.data()},
                          {},
                          direction[l].bias.data(),
                          {},
@@ -153,6 +185,7 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
     kernels_->tangent(product);
     std::swap(next, inputTangent);
   }
+  if (scratch.held != nullptr) scratch.held->isCut = true;
 }
 
 void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
@@ -182,7 +215,7 @@ void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
     }
     kernels_->cotangent(u);
     kernels_->addGradient({outputs, layers[l].inputs, tileSteps(rows), scratch.transposed.data(),
-                           scratch.gradient[l].data(), sum + layers[l].weightOffset, mode});
+                           rightInput(l, scratch), sum + layers[l].weightOffset, mode});
     std::swap(next, above);
   }
 }

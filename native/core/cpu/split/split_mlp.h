@@ -15,8 +15,18 @@ struct SplitLayer {
   SplitTiles backward;  // W; empty where not needed
 };
 
+// What each layer reads of a tile of rows, cut once for all products of a problem.
+struct SplitInputs {
+  using Tiles = std::vector<SplitTile, UninitializedAllocator<SplitTile>>;
+
+  std::vector<Tiles> left;
+  std::vector<Tiles> right;
+  bool isCut = false;  // by the first product
+};
+
 // What one thread holds of a tile of rows between and during the passes of a product.
 struct SplitScratch {
+  SplitInputs* held = nullptr;       // of the tile, or null: then those below are used
   SplitTiles input;                  // what a layer reads, as left factor
   std::vector<SplitTiles> gradient;  // the same of each layer, as right factor
   SplitTiles first;                  // tangents and cotangents by turns, as left factors
@@ -39,6 +49,10 @@ class SplitMlp {
   size_t scratchBytes(size_t tileRows) const;
   size_t packedBytes(PackFor purpose) const;
 
+  // Room for the inputs of a tile of rows, and its bytes.
+  SplitInputs makeInputs(size_t tileRows) const;
+  size_t inputBytes(size_t tileRows) const;
+
   // Takes the memory that pack() needs, and finds there when it is called.
   void resize(PackFor purpose, std::vector<SplitLayer>& packed) const;
   void pack(std::span<const double> parameters, PackFor purpose, std::vector<SplitLayer>& packed,
@@ -60,6 +74,11 @@ class SplitMlp {
  private:
   // phi' at the outputs of hidden layer l.
   SplitDerivative derivative(size_t l, const TileActivations& tile) const;
+  // The inputs of layer l as the left factor; as the right one they are left where rightInput()
+  // finds them.
+  const SplitTile* cutInput(size_t l, size_t rows, const TileActivations& tile,
+                            SplitScratch& scratch) const;
+  static const SplitTile* rightInput(size_t l, const SplitScratch& scratch);
 
   MlpLayout layout_;
   const SplitKernels* kernels_;
