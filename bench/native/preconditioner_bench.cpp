@@ -82,9 +82,10 @@ void measure(const std::string& name, const Backend& backend, unsigned threads, 
   for (int i = 0; i < shape.repetitions; i++) {
     product.time([&] { problem->fisherProduct(vector, result); });
     factorsTime.time([&] { factors = problem->kroneckerFactors(sampling); });
-    std::unique_ptr<KroneckerPreconditioner> preconditioner;
+    std::unique_ptr<const KroneckerPreconditioner> preconditioner;
     decomposition.time([&] {
-      preconditioner = std::make_unique<KroneckerPreconditioner>(model, factors, threads);
+      preconditioner =
+          KroneckerPreconditioner::make(model, factors, threads, problem->multiplySingle());
     });
     application.time([&] { preconditioner->apply(0.1, vector, result); });
   }

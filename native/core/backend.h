@@ -8,6 +8,7 @@
 
 #include "core/adam.h"
 #include "core/conjugate_gradient.h"
+#include "core/dense_kernels.h"
 #include "core/function_ref.h"
 #include "core/normalizer.h"
 #include "core/number_span.h"
@@ -127,6 +128,9 @@ class Problem {
   // How far from orthogonal the residuals of a solve may become: what the rounding of its products
   // makes worth the while (ConjugateGradientOptions::orthogonalityTolerance).
   virtual double orthogonalityTolerance() const { return 0; }
+  // Products of dense matrices for what need not be more exact than this problem's Fisher products
+  // are, such as a preconditioner; null: in float64.
+  virtual MultiplySingle multiplySingle() const { return nullptr; }
 
   // g = gradient of the surrogate at theta = mean of A grad log pi(a|s)
   virtual void surrogateGradient(std::span<double> gradient) = 0;

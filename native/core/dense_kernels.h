@@ -4,31 +4,42 @@
 
 namespace trustregion {
 
-// Rows of dense matrices in double start at multiples of this many numbers, one AVX-512 vector.
-constexpr size_t kDenseAlignment = 8;
+// Rows of dense matrices start at multiples of this many numbers, one AVX-512 vector.
+template <class Number>
+constexpr size_t kAlignmentOf = 64 / sizeof(Number);
+constexpr size_t kDenseAlignment = kAlignmentOf<double>;
 
 // Distance of rows for a matrix of so many columns: whole vectors, off the powers of two, at which
 // rows would fall into the same few sets of a cache.
+template <class Number = double>
 constexpr size_t denseStride(size_t columns) {
-  const size_t padded = (columns + kDenseAlignment - 1) / kDenseAlignment * kDenseAlignment;
-  return padded % 128 == 0 ? padded + kDenseAlignment : padded;
+  constexpr size_t kVector = kAlignmentOf<Number>;
+  const size_t padded = (columns + kVector - 1) / kVector * kVector;
+  return padded % (16 * kVector) == 0 ? padded + kVector : padded;
 }
 
 // c[i][j] = sum_t a[i][t] b[t][j] for i < rows, j < columns, t < inner. a is read with any strides;
-// rows of b and c are bRow and cRow apart, multiples of kDenseAlignment, and what lies in their
-// padding may be read and written.
-struct DenseProduct {
+// rows of b and c are bRow and cRow apart, multiples of kAlignmentOf<Number>, and what lies in
+// their padding may be read and written.
+template <class Number>
+struct MatrixProduct {
   size_t rows;
   size_t columns;
   size_t inner;
-  const double* a;
+  const Number* a;
   size_t aRow;
   size_t aInner;
-  const double* b;
+  const Number* b;
   size_t bRow;
-  double* c;
+  Number* c;
   size_t cRow;
 };
+using DenseProduct = MatrixProduct<double>;
+
+// In float32, b and c at cache lines: a kernel of a backend, with the rounding of that backend's
+// other products.
+using SingleProduct = MatrixProduct<float>;
+using MultiplySingle = void (*)(const SingleProduct& product);
 
 // Plane rotations of neighbouring rows, from the last pair to the first:
 // (row i, row i + 1) -> (c row i - s row i + 1, s row i + c row i + 1) for i = high - 1 ... low.

@@ -1,8 +1,10 @@
 #include "core/kronecker_preconditioner.h"
 
 #include <algorithm>
-#include <memory>
+#include <utility>
+#include <vector>
 
+#include "core/aligned_memory.h"
 #include "core/dense_kernels.h"
 #include "core/symmetric_eigen.h"
 #include "core/thread_pool.h"
@@ -19,42 +21,94 @@ size_t rowsPerRange(size_t rows) {
   return std::max(kFewest, rows / 12 / kFewest * kFewest);
 }
 
+template <class Number>
+using Numbers = std::vector<Number, CacheLineAllocator<Number>>;
+
 // [weight | bias] of a layer, rows `stride` apart, from and to the order of the parameters.
-void readRow(const LayerLayout& layer, size_t row, std::span<const double> parameters, double* to,
+template <class Number>
+void readRow(const LayerLayout& layer, size_t row, std::span<const double> parameters, Number* to,
              size_t stride) {
-  std::copy_n(parameters.data() + layer.weightOffset + row * layer.inputs, layer.inputs, to);
-  to[layer.inputs] = parameters[layer.biasOffset + row];
-  std::fill(to + layer.inputs + 1, to + stride, 0.0);
+  const double* weight = parameters.data() + layer.weightOffset + row * layer.inputs;
+  for (size_t j = 0; j < layer.inputs; j++) to[j] = static_cast<Number>(weight[j]);
+  to[layer.inputs] = static_cast<Number>(parameters[layer.biasOffset + row]);
+  std::fill(to + layer.inputs + 1, to + stride, Number{0});
 }
 
-void writeRow(const LayerLayout& layer, size_t row, const double* from,
+template <class Number>
+void writeRow(const LayerLayout& layer, size_t row, const Number* from,
               std::span<double> parameters) {
-  std::copy_n(from, layer.inputs, parameters.data() + layer.weightOffset + row * layer.inputs);
-  parameters[layer.biasOffset + row] = from[layer.inputs];
+  double* weight = parameters.data() + layer.weightOffset + row * layer.inputs;
+  for (size_t j = 0; j < layer.inputs; j++) weight[j] = static_cast<double>(from[j]);
+  parameters[layer.biasOffset + row] = static_cast<double>(from[layer.inputs]);
 }
 
-}  // namespace
+// A symmetric factor in its eigenbasis.
+template <class Number>
+struct Factor {
+  size_t size = 0;
+  size_t stride = 0;
+  std::vector<double> values;  // eigenvalues, at least 0
+  // Padded with zeros: what is in the padding is multiplied too, and denormals would take long.
+  Numbers<Number> vectors;     // one eigenvector for each row, rows stride apart
+  Numbers<Number> transposed;  // one for each column
 
-KroneckerPreconditioner::Factor KroneckerPreconditioner::decompose(std::span<const double> matrix,
-                                                                   size_t size) {
-  SymmetricEigen eigen = symmetricEigen(matrix, size);
-  const size_t stride = denseStride(size);
-  Factor factor{size, stride, std::move(eigen.values), std::vector<double>(size * stride),
-                std::vector<double>(size * stride)};
-  // Rounding may leave an eigenvalue of a positive semidefinite matrix a little below 0.
-  for (double& value : factor.values) value = std::max(value, 0.0);
-  for (size_t i = 0; i < size; i++) {
-    for (size_t j = 0; j < size; j++) {
-      factor.vectors[i * stride + j] = eigen.vectors[i * size + j];
-      factor.transposed[j * stride + i] = eigen.vectors[i * size + j];
+  Factor() = default;
+  Factor(std::span<const double> matrix, size_t matrixSize)
+      : size(matrixSize),
+        stride(denseStride<Number>(size)),
+        vectors(size * stride),
+        transposed(size * stride) {
+    SymmetricEigen eigen = symmetricEigen(matrix, size);
+    values = std::move(eigen.values);
+    // Rounding may leave an eigenvalue of a positive semidefinite matrix a little below 0.
+    for (double& value : values) value = std::max(value, 0.0);
+    for (size_t i = 0; i < size; i++) {
+      for (size_t j = 0; j < size; j++) {
+        const auto element = static_cast<Number>(eigen.vectors[i * size + j]);
+        vectors[i * stride + j] = element;
+        transposed[j * stride + i] = element;
+      }
     }
   }
-  return factor;
-}
+};
 
-KroneckerPreconditioner::KroneckerPreconditioner(const PolicyModel& model,
-                                                 const KroneckerFactors& factors, unsigned threads)
-    : logStdOffset_(model.logStdOffset()), threads_(threads) {
+template <class Number>
+class KroneckerPreconditionerOf : public KroneckerPreconditioner {
+ public:
+  using Multiply = void (*)(const MatrixProduct<Number>& product);
+
+  KroneckerPreconditionerOf(const PolicyModel& model, const KroneckerFactors& factors,
+                            unsigned threads, Multiply multiply);
+  void apply(double damping, std::span<const double> r, std::span<double> z) const override;
+
+ private:
+  struct Layer {
+    LayerLayout layout;
+    Factor<Number> input;
+    Factor<Number> output;
+    double largest;  // eigenvalue of A (x) G
+    size_t offset;   // of its matrices in scratch memory, [outputs x input.stride]
+  };
+  // Some rows of a layer's matrix: one task.
+  struct Range {
+    size_t layer;
+    size_t first;
+    size_t rows;
+  };
+
+  std::vector<Layer> layers_;
+  std::vector<Range> ranges_;
+  size_t scratchSize_ = 0;
+  size_t logStdOffset_;
+  unsigned threads_;
+  Multiply multiply_;
+};
+
+template <class Number>
+KroneckerPreconditionerOf<Number>::KroneckerPreconditionerOf(const PolicyModel& model,
+                                                             const KroneckerFactors& factors,
+                                                             unsigned threads, Multiply multiply)
+    : logStdOffset_(model.logStdOffset()), threads_(threads), multiply_(multiply) {
   for (size_t l = 0; l < factors.layers.size(); l++) {
     layers_.push_back({model.network.layers()[l], {}, {}, 0, 0});
   }
@@ -62,7 +116,7 @@ KroneckerPreconditioner::KroneckerPreconditioner(const PolicyModel& model,
   struct Task {
     std::span<const double> matrix;
     size_t size;
-    Factor* factor;
+    Factor<Number>* factor;
   };
   std::vector<Task> tasks;
   for (size_t l = 0; l < layers_.size(); l++) {
@@ -73,7 +127,7 @@ KroneckerPreconditioner::KroneckerPreconditioner(const PolicyModel& model,
   std::stable_sort(tasks.begin(), tasks.end(),
                    [](const Task& a, const Task& b) { return a.size > b.size; });
   parallelFor(tasks.size(), threads_, [&](size_t i, unsigned) {
-    *tasks[i].factor = decompose(tasks[i].matrix, tasks[i].size);
+    *tasks[i].factor = Factor<Number>(tasks[i].matrix, tasks[i].size);
   });
 
   for (Layer& layer : layers_) {
@@ -91,13 +145,13 @@ KroneckerPreconditioner::KroneckerPreconditioner(const PolicyModel& model,
   }
 }
 
-void KroneckerPreconditioner::apply(double damping, std::span<const double> r,
-                                    std::span<double> z) const {
-  const DenseKernels& kernels = denseKernels();
-  const auto scratch = std::make_unique_for_overwrite<double[]>(3 * scratchSize_);
-  double* const residual = scratch.get();
-  double* const first = residual + scratchSize_;
-  double* const second = first + scratchSize_;
+template <class Number>
+void KroneckerPreconditionerOf<Number>::apply(double damping, std::span<const double> r,
+                                              std::span<double> z) const {
+  std::vector<Number, UninitializedAllocator<Number>> scratch(3 * scratchSize_);
+  Number* const residual = scratch.data();
+  Number* const first = residual + scratchSize_;
+  Number* const second = first + scratchSize_;
   parallelFor(ranges_.size(), threads_, [&](size_t index, unsigned) {
     const auto& [l, firstRow, rows] = ranges_[index];
     const Layer& layer = layers_[l];
@@ -110,44 +164,56 @@ void KroneckerPreconditioner::apply(double damping, std::span<const double> r,
   parallelFor(ranges_.size(), threads_, [&](size_t index, unsigned) {
     const auto& [l, firstRow, rows] = ranges_[index];
     const Layer& layer = layers_[l];
-    const Factor& input = layer.input;
-    const Factor& output = layer.output;
+    const Factor<Number>& input = layer.input;
+    const Factor<Number>& output = layer.output;
     const size_t at = layer.offset + firstRow * input.stride;
-    kernels.multiply({rows, input.size, output.size,
-                      output.vectors.data() + firstRow * output.stride, output.stride, 1,
-                      residual + layer.offset, input.stride, first + at, input.stride});
-    kernels.multiply({rows, input.size, input.size, first + at, input.stride, 1,
-                      input.transposed.data(), input.stride, second + at, input.stride});
+    multiply_({rows, input.size, output.size, output.vectors.data() + firstRow * output.stride,
+               output.stride, 1, residual + layer.offset, input.stride, first + at, input.stride});
+    multiply_({rows, input.size, input.size, first + at, input.stride, 1, input.transposed.data(),
+               input.stride, second + at, input.stride});
     // A direction that no row has excited would be divided by the damping alone, perhaps by 0, and
     // with it the rounding errors of float32 products that point there.
     const double floor = layer.largest > 0 ? kSmallestEigenvalue * layer.largest
                          : damping > 0     ? damping
                                            : 1;
     for (size_t i = 0; i < rows; i++) {
-      double* row = second + at + i * input.stride;
+      Number* row = second + at + i * input.stride;
       const double g = output.values[firstRow + i];
       for (size_t j = 0; j < input.size; j++) {
-        row[j] /= std::max(g * input.values[j] + damping, floor);
+        const double divisor = std::max(g * input.values[j] + damping, floor);
+        row[j] = static_cast<Number>(static_cast<double>(row[j]) / divisor);
       }
     }
-    kernels.multiply({rows, input.size, input.size, second + at, input.stride, 1,
-                      input.vectors.data(), input.stride, first + at, input.stride});
+    multiply_({rows, input.size, input.size, second + at, input.stride, 1, input.vectors.data(),
+               input.stride, first + at, input.stride});
   });
   // V times that
   parallelFor(ranges_.size(), threads_, [&](size_t index, unsigned) {
     const auto& [l, firstRow, rows] = ranges_[index];
     const Layer& layer = layers_[l];
-    const Factor& input = layer.input;
-    const Factor& output = layer.output;
-    double* const result = second + layer.offset + firstRow * input.stride;
-    kernels.multiply({rows, input.size, output.size,
-                      output.transposed.data() + firstRow * output.stride, output.stride, 1,
-                      first + layer.offset, input.stride, result, input.stride});
+    const Factor<Number>& input = layer.input;
+    const Factor<Number>& output = layer.output;
+    Number* const result = second + layer.offset + firstRow * input.stride;
+    multiply_({rows, input.size, output.size, output.transposed.data() + firstRow * output.stride,
+               output.stride, 1, first + layer.offset, input.stride, result, input.stride});
     for (size_t i = 0; i < rows; i++) {
       writeRow(layer.layout, firstRow + i, result + i * input.stride, z);
     }
   });
   for (size_t i = logStdOffset_; i < r.size(); i++) z[i] = r[i] / (2 + damping);
+}
+
+}  // namespace
+
+std::unique_ptr<const KroneckerPreconditioner> KroneckerPreconditioner::make(
+    const PolicyModel& model, const KroneckerFactors& factors, unsigned threads,
+    MultiplySingle multiply) {
+  if (multiply != nullptr) {
+    return std::make_unique<const KroneckerPreconditionerOf<float>>(model, factors, threads,
+                                                                    multiply);
+  }
+  return std::make_unique<const KroneckerPreconditionerOf<double>>(model, factors, threads,
+                                                                   denseKernels().multiply);
 }
 
 }  // namespace trustregion

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "core/backend.h"
 #include "core/policy_model.h"
@@ -20,43 +20,18 @@ namespace trustregion {
 //
 // Costs a symmetric eigendecomposition of both factors of each layer to make, and 4 P (inputs +
 // outputs) flops for each layer's P parameters to apply. The layers' matrices, and ranges of their
-// rows, are shared out among threads; every number has one order of summation.
+// rows, are shared out among threads; every number has one order of summation. Made in float64
+// whatever it is applied in.
 class KroneckerPreconditioner {
  public:
-  KroneckerPreconditioner(const PolicyModel& model, const KroneckerFactors& factors,
-                          unsigned threads = 1);
+  // In float32 by `multiply`, or, without it, in float64.
+  static std::unique_ptr<const KroneckerPreconditioner> make(const PolicyModel& model,
+                                                             const KroneckerFactors& factors,
+                                                             unsigned threads = 1,
+                                                             MultiplySingle multiply = nullptr);
 
-  void apply(double damping, std::span<const double> r, std::span<double> z) const;
-
- private:
-  struct Factor {
-    size_t size;
-    size_t stride;
-    std::vector<double> values;      // eigenvalues, at least 0
-    std::vector<double> vectors;     // one eigenvector for each row, rows stride apart
-    std::vector<double> transposed;  // one for each column
-  };
-  struct Layer {
-    LayerLayout layout;
-    Factor input;
-    Factor output;
-    double largest;  // eigenvalue of A (x) G
-    size_t offset;   // of its matrices in scratch memory, [outputs x input.stride]
-  };
-  // Some rows of a layer's matrix: one task.
-  struct Range {
-    size_t layer;
-    size_t first;
-    size_t rows;
-  };
-
-  static Factor decompose(std::span<const double> matrix, size_t size);
-
-  std::vector<Layer> layers_;
-  std::vector<Range> ranges_;
-  size_t scratchSize_ = 0;
-  size_t logStdOffset_;
-  unsigned threads_;
+  virtual ~KroneckerPreconditioner() = default;
+  virtual void apply(double damping, std::span<const double> r, std::span<double> z) const = 0;
 };
 
 }  // namespace trustregion

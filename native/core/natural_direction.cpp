@@ -129,8 +129,8 @@ LinearOperator makePreconditioner(Problem& problem, const PolicyModel& model,
     KroneckerSampling sampling;
     sampling.stride =
         kroneckerStride(problem.rows(), model.network, options.preconditionerFraction);
-    state.kronecker = std::make_shared<const KroneckerPreconditioner>(
-        model, problem.kroneckerFactors(sampling), problem.threads());
+    state.kronecker = KroneckerPreconditioner::make(model, problem.kroneckerFactors(sampling),
+                                                    problem.threads(), problem.multiplySingle());
   }
   return [kronecker = state.kronecker, damping](std::span<const double> r, std::span<double> z) {
     kronecker->apply(damping, r, z);

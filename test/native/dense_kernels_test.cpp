@@ -1,5 +1,5 @@
 // Dense linear algebra in double: against plain loops, and the same bits from every instruction
-// set.
+// set. Products in float32 against loops with the rounding of each.
 
 #include "core/dense_kernels.h"
 
@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/aligned_memory.h"
 #include "core/random.h"
 #include "guarded.h"
 #include "problems.h"
@@ -15,7 +16,6 @@
 namespace trustregion::test {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 const std::vector<size_t> kSizes = {1, 2, 3, 7, 8, 9, 16, 17, 31, 33, 64, 65, 100};
 
 const DenseKernels* denseKernelsOf(const std::string& backend) {
@@ -40,12 +40,14 @@ bool addForEachTarget(const std::string& name, const Run& run) {
 }
 
 // Rows `stride` apart, the padding NaN.
-std::vector<double> padded(const std::vector<double>& dense, size_t rows, size_t columns,
-                           size_t stride) {
-  std::vector<double> matrix(rows * stride, kNaN);
+template <class Matrix>
+Matrix padded(const std::vector<double>& dense, size_t rows, size_t columns, size_t stride) {
+  using Number = typename Matrix::value_type;
+  Matrix matrix(rows * stride, std::numeric_limits<Number>::quiet_NaN());
   for (size_t i = 0; i < rows; i++) {
-    std::copy_n(dense.begin() + static_cast<ptrdiff_t>(i * columns), columns,
-                matrix.begin() + static_cast<ptrdiff_t>(i * stride));
+    for (size_t j = 0; j < columns; j++) {
+      matrix[i * stride + j] = static_cast<Number>(dense[i * columns + j]);
+    }
   }
   return matrix;
 }
@@ -63,46 +65,76 @@ CASE("strides are whole vectors off the powers of two") {
     const size_t stride = denseStride(columns);
     CHECK(stride >= columns && stride < columns + 2 * kDenseAlignment);
     CHECK(stride % kDenseAlignment == 0 && stride % 128 != 0);
+    const size_t single = denseStride<float>(columns);
+    CHECK(single >= columns && single < columns + 32 && single % 16 == 0 && single % 256 != 0);
   }
 }
 
-// Every element is one chain of separate multiplications and additions: the very bits of a loop.
-void checkProduct(const DenseKernels& kernels, size_t rows, size_t columns, size_t inner,
+// Every element is one chain over t in order, each step rounded by step(a, b, sum): the very bits
+// of a loop.
+template <class Number, class Multiply, class Step>
+void checkProduct(Multiply&& multiply, Step&& step, size_t rows, size_t columns, size_t inner,
                   bool isTransposed, Random& random) {
+  using Matrix = std::vector<Number, CacheLineAllocator<Number>>;
   const Context context(rows, " x ", columns, ", inner ", inner,
                         isTransposed ? ", transposed" : "");
-  const size_t aStride = denseStride(isTransposed ? rows : inner);
-  const size_t stride = denseStride(columns);
+  const size_t aStride = denseStride<Number>(isTransposed ? rows : inner);
+  const size_t stride = denseStride<Number>(columns);
   const std::vector<double> aDense = normals(rows * inner, random);
   const std::vector<double> bDense = normals(inner * columns, random);
-  const std::vector<double> a =
-      isTransposed ? padded(aDense, inner, rows, aStride) : padded(aDense, rows, inner, aStride);
-  const std::vector<double> b = padded(bDense, inner, columns, stride);
+  const auto a = isTransposed ? padded<Matrix>(aDense, inner, rows, aStride)
+                              : padded<Matrix>(aDense, rows, inner, aStride);
+  const auto b = padded<Matrix>(bDense, inner, columns, stride);
   const size_t aRow = isTransposed ? 1 : aStride;
   const size_t aInner = isTransposed ? aStride : 1;
-  Guarded<double> c(rows * stride);
-  kernels.multiply(
-      {rows, columns, inner, a.data(), aRow, aInner, b.data(), stride, c.data(), stride});
+  Guarded<Number> c(rows * stride);
+  multiply({rows, columns, inner, a.data(), aRow, aInner, b.data(), stride, c.data(), stride});
   CHECK(c.intact());
   for (size_t i = 0; i < rows; i++) {
     for (size_t j = 0; j < columns; j++) {
-      double sum = 0;
-      for (size_t t = 0; t < inner; t++) sum += a[i * aRow + t * aInner] * b[t * stride + j];
+      Number sum = 0;
+      for (size_t t = 0; t < inner; t++) {
+        sum = step(a[i * aRow + t * aInner], b[t * stride + j], sum);
+      }
       CHECK(c[i * stride + j] == sum);
     }
   }
 }
 
-const bool kMultiplyAdded = addForEachTarget("products", [](const DenseKernels& kernels) {
+template <class Check>
+void forEachShape(const Check& check) {
   Random random(1);
   for (const size_t rows : kSizes) {
     for (const size_t columns : kSizes) {
       for (const size_t inner : {1U, 2U, 9U, 64U}) {
-        checkProduct(kernels, rows, columns, inner, (rows + columns) % 2 == 0, random);
+        check(rows, columns, inner, (rows + columns) % 2 == 0, random);
       }
     }
   }
+}
+
+// Separate multiplications and additions in all of them.
+const bool kMultiplyAdded = addForEachTarget("products", [](const DenseKernels& kernels) {
+  forEachShape([&](auto&&... shape) {
+    checkProduct<double>(
+        kernels.multiply, [](double a, double b, double c) { return a * b + c; }, shape...);
+  });
 });
+
+const bool kMultiplySingleAdded =
+    addCaseForEachTarget("products in float32", [](const cpu::Kernels& kernels) {
+#if defined(__aarch64__)
+      const bool isFused = true;
+#else
+      const bool isFused = &kernels != &cpu::baselineKernels();
+#endif
+      forEachShape([&](auto&&... shape) {
+        checkProduct<float>(
+            kernels.multiplySingle,
+            [&](float a, float b, float c) { return isFused ? std::fma(a, b, c) : a * b + c; },
+            shape...);
+      });
+    });
 
 // Eight interleaved sums whatever the instruction set, anywhere in memory: the very bits of loops.
 const bool kVectorsAdded = addForEachTarget("dot and axpby", [](const DenseKernels& kernels) {
@@ -140,7 +172,7 @@ struct Tridiagonal {
 Tridiagonal tridiagonal(const DenseKernels& kernels, const std::vector<double>& matrix,
                         size_t size) {
   const size_t stride = denseStride(size);
-  std::vector<double> a = padded(matrix, size, size, stride);
+  auto a = padded<std::vector<double>>(matrix, size, size, stride);
   Guarded<double> q(size * stride);
   Guarded<double> d(size);
   Guarded<double> e(size);
@@ -207,7 +239,8 @@ const bool kRotateAdded = addForEachTarget("rotations", [](const DenseKernels& k
     for (const size_t columns : kSizes) {
       const Context context(size, " rows of ", columns);
       const size_t stride = denseStride(columns);
-      std::vector<double> expected = padded(normals(size * columns, random), size, columns, stride);
+      auto expected =
+          padded<std::vector<double>>(normals(size * columns, random), size, columns, stride);
       Guarded<double> rows(size * stride);
       std::copy(expected.begin(), expected.end(), rows.data());
       // Sweeps over all rows, over some, and over none.

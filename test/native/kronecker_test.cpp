@@ -1,10 +1,9 @@
-// Kronecker factors of the Fisher matrix on every backend, and the preconditioner made of them.
+// Kronecker factors of the Fisher matrix on every backend.
 
 #include <algorithm>
 #include <limits>
 
 #include "core/distribution.h"
-#include "core/kronecker_preconditioner.h"
 #include "core/kronecker_sampling.h"
 #include "core/symmetric_eigen.h"
 #include "core/vector_operations.h"
@@ -14,13 +13,6 @@
 
 namespace trustregion::test {
 namespace {
-
-std::vector<TestPolicy> policies() {
-  return {{Distribution::gaussian(2), Activation::tanh, {130, 3, {5, 4}}},
-          {Distribution::categorical({3, 2}), Activation::relu, {65, 4, {17}}},
-          {Distribution::categorical({4}), Activation::silu, {200, 2, {6}}},
-          {Distribution::bernoulli(3), Activation::tanh, {33, 18, {}}}};
-}
 
 // --- signs -------------------------------------------------------------------------------------
 
@@ -206,7 +198,7 @@ void checkMatrix(const Backend& backend, const std::vector<double>& actual,
 const bool kFactorsAdded =
     addForEachBackend("factors against their definition", [](const Backend& backend) {
       uint64_t seed = 1;
-      for (const TestPolicy& policy : policies()) {
+      for (const TestPolicy& policy : kroneckerPolicies()) {
         seed++;
         const PolicyProblem problem = randomProblem(policy.distribution, policy.activation,
                                                     policy.shape, seed, seed % 2 == 0);
@@ -233,7 +225,7 @@ const bool kFactorsAdded =
 
 const bool kSymmetricAdded = addForEachBackend(
     "factors are symmetric and have no negative eigenvalue", [](const Backend& backend) {
-      for (const TestPolicy& policy : policies()) {
+      for (const TestPolicy& policy : kroneckerPolicies()) {
         const PolicyProblem problem =
             randomProblem(policy.distribution, policy.activation, policy.shape, 7);
         const auto held = problem.on(backend, 2);
@@ -281,7 +273,7 @@ const bool kThreadsAdded =
 // E[u u'] = J' M J of each row, weighted: many seeds come near the exact mean, within five standard
 // errors of their own.
 CASE("the factors' expectation is exact") {
-  for (const TestPolicy& policy : policies()) {
+  for (const TestPolicy& policy : kroneckerPolicies()) {
     const Context context(describe(policy.distribution, policy.activation, policy.shape));
     const PolicyProblem problem =
         randomProblem(policy.distribution, policy.activation, {20, 3, {4}}, 9);
@@ -346,154 +338,6 @@ CASE("the factors' expectation is exact") {
       }
     }
   }
-}
-
-// --- the preconditioner --------------------------------------------------------------------------
-
-// A (x) G for each layer in the order of the parameters, 2 I for logStd, and damping.
-Dense approximation(const PolicyModel& model, const KroneckerFactors& factors, double damping) {
-  Dense matrix(model.parameterCount());
-  for (size_t l = 0; l < factors.layers.size(); l++) {
-    const LayerLayout& layer = model.network.layers()[l];
-    const size_t columns = layer.inputs + 1;
-    const auto index = [&](size_t j, size_t k) {
-      return k < layer.inputs ? layer.weightOffset + j * layer.inputs + k : layer.biasOffset + j;
-    };
-    for (size_t a = 0; a < layer.outputs; a++) {
-      for (size_t b = 0; b < layer.outputs; b++) {
-        for (size_t s = 0; s < columns; s++) {
-          for (size_t t = 0; t < columns; t++) {
-            matrix.at(index(a, s), index(b, t)) = factors.layers[l].output[a * layer.outputs + b] *
-                                                  factors.layers[l].input[s * columns + t];
-          }
-        }
-      }
-    }
-  }
-  for (size_t i = model.logStdOffset(); i < model.parameterCount(); i++) matrix.at(i, i) = 2;
-  for (size_t i = 0; i < model.parameterCount(); i++) matrix.at(i, i) += damping;
-  return matrix;
-}
-
-std::vector<double> applied(const KroneckerPreconditioner& preconditioner, double damping,
-                            const std::vector<double>& r) {
-  Guarded<double> z(r.size());
-  preconditioner.apply(damping, r, z.span());
-  CHECK(z.intact() && z.complete());
-  return {z.data(), z.data() + z.size()};
-}
-
-double largestEigenvalue(const Dense& matrix) {  // at most the trace
-  double trace = 0;
-  for (size_t i = 0; i < matrix.size(); i++) trace += matrix.at(i, i);
-  return trace;
-}
-
-CASE("applied, it is the inverse of A (x) G + damping I") {
-  uint64_t seed = 20;
-  for (const TestPolicy& policy : policies()) {
-    const PolicyProblem problem =
-        randomProblem(policy.distribution, policy.activation, policy.shape, seed++);
-    const auto held = problem.on(referenceBackend());
-    const KroneckerFactors factors = held->kroneckerFactors({});
-    const KroneckerPreconditioner preconditioner(problem.model, factors);
-    for (const double damping : {1e-4, 0.1, 10.0}) {
-      const Context context(describe(policy.distribution, policy.activation, policy.shape),
-                            " damping ", damping);
-      const Dense matrix = approximation(problem.model, factors, damping);
-      const std::vector<double> z = applied(preconditioner, damping, problem.direction);
-      // Eigenvectors that are orthogonal to 16 n u, n below 20, four times, and eigenvalues as
-      // good.
-      std::vector<double> back = matrix.times(z);
-      axpby(-1, problem.direction, 1, back);
-      CHECK_NEAR(norm(back), 0,
-                 8 * 16 * 20 * kDoubleRoundoff *
-                     (largestEigenvalue(matrix) * norm(z) + norm(problem.direction)));
-      // Symmetric and positive definite, as CG wants it.
-      const std::vector<double> w = applied(preconditioner, damping, problem.candidate);
-      const double left = dot(z, problem.candidate);
-      CHECK_NEAR(left, dot(w, problem.direction),
-                 8 * 16 * 20 * kDoubleRoundoff / damping * norm(problem.direction) *
-                     norm(problem.candidate));
-      CHECK(dot(z, problem.direction) > 0 && dot(w, problem.candidate) > 0);
-    }
-  }
-}
-
-// One output and no hidden layer: F is A / sigma^2, the product of the factors exactly, for any
-// signs, so that the preconditioner is the inverse itself.
-const bool kExactAdded = addForEachBackend(
-    "for a linear Gaussian with one action it is the inverse of F + damping I",
-    [](const Backend& backend) {
-      const PolicyProblem problem =
-          randomProblem(Distribution::gaussian(1), Activation::tanh, {100, 4, {}}, 30);
-      const auto held = problem.on(backend);
-      const KroneckerPreconditioner preconditioner(problem.model,
-                                                   held->kroneckerFactors({1, 1, 77}));
-      for (const double damping : {1e-3, 0.1, 1.0}) {
-        const std::vector<double> z = applied(preconditioner, damping, problem.direction);
-        std::vector<double> back(z.size());
-        held->fisherProduct(z, back);
-        axpby(damping, z, 1, back);
-        axpby(-1, problem.direction, 1, back);
-        std::vector<double> diagonal(z.size());
-        held->fisherDiagonal(diagonal);
-        double trace = 0;
-        for (const double value : diagonal) trace += value;
-        // Products and factors of numbers that were rounded to float32 some six times, or to pairs
-        // of bfloat16.
-        const double inFloat = splitsProducts(backend) ? 0x1p-17 : 8 * kFloatRoundoff;
-        const double error =
-            backend.precision() == "float32" ? inFloat : 8 * 16 * 6 * kDoubleRoundoff;
-        CHECK_NEAR(norm(back), 0, error * (trace * norm(z) + norm(problem.direction)));
-      }
-    });
-
-CASE("several outputs of a linear Gaussian: the signs' mean is the inverse") {
-  const PolicyProblem problem =
-      randomProblem(Distribution::gaussian(3), Activation::tanh, {300, 3, {}}, 31);
-  const auto held = problem.on(referenceBackend());
-  // G is diag(1 / sigma^2) but for signs that cancel in 300 rows times 100 probes: each
-  // off-diagonal element is a mean of 3e4 of them, 1 / (sigma_i sigma_j) / 173 of standard
-  // deviation.
-  const KroneckerFactors factors = held->kroneckerFactors({100, 1, 5});
-  for (size_t i = 0; i < 3; i++) {
-    for (size_t j = 0; j < 3; j++) {
-      const double* logStd = problem.parameters.data() + problem.model.logStdOffset();
-      const double scale = std::exp(-logStd[i] - logStd[j]);
-      CHECK_NEAR(factors.layers[0].output[i * 3 + j], i == j ? scale : 0,
-                 i == j ? 1e-10 * scale : 5 * scale / std::sqrt(3e4));
-    }
-  }
-}
-
-CASE("without damping: directions that no row excites do no harm") {
-  PolicyProblem problem =
-      randomProblem(Distribution::categorical({3}), Activation::relu, {40, 3, {4}}, 32);
-  for (size_t i = 0; i < problem.observations.size(); i += 3) problem.observations[i] = 0;
-  // A unit that is never active.
-  const LayerLayout& first = problem.model.network.layers().front();
-  problem.parameters[first.biasOffset] = -100;
-  const auto held = problem.on(referenceBackend());
-  const KroneckerPreconditioner preconditioner(problem.model, held->kroneckerFactors({}));
-  const std::vector<double> z = applied(preconditioner, 0, problem.direction);
-  CHECK(allFinite(z) && dot(z, problem.direction) > 0);
-  // No factor at all.
-  KroneckerFactors zero = emptyKroneckerFactors(problem.model.network);
-  const std::vector<double> plain =
-      applied(KroneckerPreconditioner(problem.model, zero), 0, problem.direction);
-  CHECK(sameBits(plain, problem.direction));
-  const std::vector<double> halved =
-      applied(KroneckerPreconditioner(problem.model, zero), 2, problem.direction);
-  for (size_t i = 0; i < halved.size(); i++) CHECK(halved[i] == problem.direction[i] / 2);
-}
-
-CASE("factors that are not finite are refused") {
-  const PolicyProblem problem =
-      randomProblem(Distribution::gaussian(2), Activation::tanh, {5, 2, {3}}, 33);
-  KroneckerFactors factors = problem.on(referenceBackend())->kroneckerFactors({});
-  factors.layers[1].output[1] = std::numeric_limits<double>::quiet_NaN();
-  CHECK_THROWS(ErrorCode::notFinite, "finite", KroneckerPreconditioner(problem.model, factors));
 }
 
 }  // namespace

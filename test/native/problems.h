@@ -31,6 +31,14 @@ struct TestPolicy {
   Shape shape;
 };
 
+// Those that Kronecker factors, and what is made of them, are tried on.
+inline std::vector<TestPolicy> kroneckerPolicies() {
+  return {{Distribution::gaussian(2), Activation::tanh, {130, 3, {5, 4}}},
+          {Distribution::categorical({3, 2}), Activation::relu, {65, 4, {17}}},
+          {Distribution::categorical({4}), Activation::silu, {200, 2, {6}}},
+          {Distribution::bernoulli(3), Activation::tanh, {33, 18, {}}}};
+}
+
 // Whether a backend makes its Fisher products of pairs of bfloat16.
 inline bool splitsProducts(const Backend& backend) {
   return backend.productPrecision() == "bfloat16x3";

@@ -41,6 +41,7 @@ class CpuProblem : public Problem {
   // Well below the root of the products' rounding, 2.4e-4 and 2.8e-3 (Simon 1984, "Analysis of the
   // symmetric Lanczos algorithm with reorthogonalization methods": semi-orthogonality is as good).
   double orthogonalityTolerance() const override { return splitMlp_ ? 1e-4 : 1e-5; }
+  MultiplySingle multiplySingle() const override { return mlp_.kernels().multiplySingle; }
   void surrogateGradient(std::span<double> gradient) override;
   void fisherProduct(std::span<const double> vector, std::span<double> product) override;
   void fisherDiagonal(std::span<double> diagonal) override;

@@ -169,6 +169,7 @@ struct Kernels {
   // out[i] = a[i] b[i]
   void (*multiplyElements)(size_t count, const float* a, const float* b, float* out);
   const DoubleKernels* inDouble;
+  MultiplySingle multiplySingle;
   void (*backThroughError)(const ErrorPass& pass);
   void (*sumGradient)(const GradientProduct& product);
   void (*stepAdam)(const AdamPass& pass);

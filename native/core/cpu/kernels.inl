@@ -233,6 +233,34 @@ void multiply(const Product& product) {
   }
 }
 
+// Dense factors as they lie; see SingleProduct.
+struct SingleRows {
+  template <size_t kRows, size_t kVectors>
+  static void run(const SingleProduct& p, size_t row) {
+    Vec sums[kRows][kVectors] = {};
+    accumulateBlock<kRows, kVectors>(p.inner, p.a + row * p.aRow, p.aRow, p.aInner, p.b, p.bRow,
+                                     sums);
+    const size_t cRow = p.cRow;
+    float* c = p.c + row * cRow;
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kRows; i++, c += cRow) {
+#pragma GCC unroll 16
+      for (size_t v = 0; v < kVectors; v++) store(c + v * kLanes, sums[i][v]);
+    }
+  }
+};
+
+void multiplySingle(const SingleProduct& product) {
+  SingleProduct block = product;
+  for (size_t column = 0; column < product.columns; column += kBlockColumns) {
+    block.b = product.b + column;
+    block.c = product.c + column;
+    runBlock<SingleRows>(
+        block, product.rows,
+        product.columns - column < kBlockColumns ? product.columns - column : kBlockColumns);
+  }
+}
+
 #include "core/cpu/gradient.inl"
 #include "core/cpu/narrow.inl"
 
@@ -243,7 +271,7 @@ void multiplyElements(size_t count, const float* a, const float* b, float* out) 
 #include "core/cpu/descent.inl"
 #include "core/cpu/double_kernels.inl"
 
-const Kernels kKernels = {kLanes,          kBlockColumns,    multiply,    multiplyNarrow<>,
-                          addGradient,     addColumnSums,    activate,    multiplyElements,
-                          &kDoubleKernels, backThroughError, sumGradient, stepAdam,
-                          gatherRows,      transposeRows};
+const Kernels kKernels = {kLanes,          kBlockColumns,  multiply,         multiplyNarrow<>,
+                          addGradient,     addColumnSums,  activate,         multiplyElements,
+                          &kDoubleKernels, multiplySingle, backThroughError, sumGradient,
+                          stepAdam,        gatherRows,     transposeRows};
