@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <mutex>
@@ -15,38 +18,67 @@
 namespace trustregion {
 namespace {
 
-// One call of parallelFor, on its caller's stack.
+// Consecutive tasks, claimed one after the other.
+struct alignas(64) Share {
+  std::atomic<size_t> next{0};
+  size_t end = 0;
+
+  bool isLeft() const { return next.load(std::memory_order_relaxed) < end; }
+};
+
+// One call of parallelFor, on its caller's stack. Each worker has a share of the tasks, and helps
+// the others once it is done.
 struct Job {
   Job(FunctionRef<void(size_t, unsigned)> taskOfJob, size_t taskCount, unsigned threadCount)
-      : task(taskOfJob), tasks(taskCount), threads(threadCount) {}
+      : task(taskOfJob), threads(threadCount) {
+    for (size_t worker = 0; worker < threads; worker++) {
+      shares[worker].next.store(worker * taskCount / threads, std::memory_order_relaxed);
+      shares[worker].end = (worker + 1) * taskCount / threads;
+    }
+  }
 
   const FunctionRef<void(size_t, unsigned)> task;
-  const size_t tasks;
   const unsigned threads;
-  std::atomic<size_t> next{0};
-  unsigned joined = 1;  // the caller is worker 0; guarded by the pool's mutex
+  Share shares[kMaxThreads];
+  uint64_t taken = 1;  // one bit for each worker, 0 being the caller; guarded by the pool's mutex
   std::atomic<unsigned> helpers{0};
   std::mutex exceptionMutex;
   std::exception_ptr exception;
   Job* nextJob = nullptr;  // the pool's list of jobs; guarded by its mutex
 
   void run(unsigned worker) {
-    for (;;) {
-      const size_t index = next.fetch_add(1, std::memory_order_relaxed);
-      if (index >= tasks) return;
-      try {
-        task(index, worker);
-      } catch (...) {
-        const std::lock_guard<std::mutex> lock(exceptionMutex);
-        if (!exception) exception = std::current_exception();
+    for (unsigned i = 0; i < threads; i++) {
+      Share& share = shares[(worker + i) % threads];
+      while (share.isLeft()) {
+        const size_t index = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (index < share.end) runTask(index, worker);
       }
     }
   }
 
+  void runTask(size_t index, unsigned worker) {
+    try {
+      task(index, worker);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(exceptionMutex);
+      if (!exception) exception = std::current_exception();
+    }
+  }
+
   bool wantsHelp() const {
-    return joined < threads && next.load(std::memory_order_relaxed) < tasks;
+    return std::popcount(taken) < static_cast<int>(threads) &&
+           std::any_of(shares, shares + threads, [](const Share& share) { return share.isLeft(); });
+  }
+
+  // The worker of that number, so that it finds in its caches what it left there, or another.
+  unsigned join(unsigned preferred) {
+    const bool isFree = preferred < threads && (taken >> preferred & 1) == 0;
+    const unsigned worker = isFree ? preferred : static_cast<unsigned>(std::countr_one(taken));
+    taken |= uint64_t{1} << worker;
+    return worker;
   }
 };
+static_assert(kMaxThreads <= 64, "Job::taken has 64 bits");
 
 inline void pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -54,6 +86,16 @@ inline void pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+unsigned availableProcessors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    return std::max(1, CPU_COUNT(&set));
+  }
+#endif
+  return std::max(1U, std::thread::hardware_concurrency());
 }
 
 class ThreadPool {
@@ -66,7 +108,7 @@ class ThreadPool {
   }
 
   void run(Job& job) {
-    if (job.threads <= 1 || job.tasks <= 1) {
+    if (job.threads <= 1) {
       job.run(0);
     } else {
       {
@@ -87,24 +129,37 @@ class ThreadPool {
   }
 
  private:
-  // About 20 microseconds: longer than the gap between two products, shorter than a nuisance.
-  static constexpr int kSpins = 500;
+  // Longer than what a solver does on one thread between two products, shorter than a nuisance.
+  static constexpr std::chrono::microseconds kSpinTime{100};
+
+  // Whether the condition came true within kSpinTime.
+  template <class Condition>
+  static bool spinUntil(const Condition& condition) {
+    constexpr int kPauses = 32;  // of 10 to 40 ns each; what the clock costs is a few of them
+    const auto begin = std::chrono::steady_clock::now();
+    do {
+      for (int i = 0; i < kPauses; i++) {
+        if (condition()) return true;
+        pause();
+      }
+    } while (std::chrono::steady_clock::now() - begin < kSpinTime);
+    return false;
+  }
 
   void grow(unsigned count) {
-    for (; threadCount_ < count; threadCount_++) std::thread([this] { work(); }).detach();
+    while (threadCount_ < count) {
+      threadCount_++;
+      std::thread([this, number = threadCount_] { work(number); }).detach();
+    }
   }
 
   static void leave(Job& job) { job.helpers.fetch_sub(1, std::memory_order_release); }
 
   // Helpers still inside a task finish it; they hold at most one each.
   void wait(Job& job) {
-    for (int spin = 0; job.helpers.load(std::memory_order_acquire) != 0; spin++) {
-      if (spin < kSpins) {
-        pause();
-      } else {
-        std::this_thread::yield();
-      }
-    }
+    const auto isDone = [&] { return job.helpers.load(std::memory_order_acquire) == 0; };
+    if (spinUntil(isDone)) return;
+    while (!isDone()) std::this_thread::yield();
   }
 
   // Jobs are few (one for each thread that calls), in the order of their coming.
@@ -120,29 +175,28 @@ class ThreadPool {
     *link = job.nextJob;
   }
 
-  Job* join(unsigned& worker) {
+  Job* join(unsigned number, unsigned& worker) {
     for (Job* job = jobs_; job != nullptr; job = job->nextJob) {
       if (!job->wantsHelp()) continue;
-      worker = job->joined++;
+      worker = job->join(number);
       job->helpers.fetch_add(1, std::memory_order_relaxed);
       return job;
     }
     return nullptr;
   }
 
-  void work() {
+  void work(unsigned number) {
+    // Beside the caller's: where there is none to spare, spinning would take one from who works.
+    const bool spins = number < availableProcessors();
     uint64_t seen = 0;
     for (;;) {
-      for (int spin = 0; spin < kSpins; spin++) {
-        if (generation_.load(std::memory_order_acquire) != seen) break;
-        pause();
-      }
+      if (spins) spinUntil([&] { return generation_.load(std::memory_order_acquire) != seen; });
       unsigned worker = 0;
       Job* job = nullptr;
       {
         std::unique_lock<std::mutex> lock(mutex_);
         wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
-        job = join(worker);
+        job = join(number, worker);
         if (job == nullptr) seen = generation_.load(std::memory_order_relaxed);
       }
       if (job == nullptr) continue;
@@ -157,16 +211,6 @@ class ThreadPool {
   std::atomic<uint64_t> generation_{0};
   unsigned threadCount_ = 0;
 };
-
-unsigned availableProcessors() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    return std::max(1, CPU_COUNT(&set));
-  }
-#endif
-  return std::max(1U, std::thread::hardware_concurrency());
-}
 
 }  // namespace
 

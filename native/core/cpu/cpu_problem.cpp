@@ -113,12 +113,12 @@ void CpuProblem::holdActivations(size_t memoryBudget) {
     if (mlp_.storesDerivative()) derivatives_.emplace_back(heldRows_ * width);
   }
   if (heldRows_ == rows_) {
-    const size_t cutBytes = heldCutBytes(mlp_, rows_) / tileCount();
-    size_t room = left - std::min(left, tileCount() * tileBytes);
-    for (; cutBytes > 0 && room >= cutBytes && splitInputs_.size() < tileCount();
-         room -= cutBytes) {
-      splitInputs_.push_back(splitMlp_->makeInputs(tileRows_));
-    }
+    const size_t cutTiles = heldCutTiles(mlp_, rows_);
+    if (cutTiles == 0) return;
+    const size_t room = left - std::min(left, tileCount() * tileBytes);
+    const size_t count = std::min(tileCount(), room / (cutTiles * sizeof(SplitTile)));
+    splitTiles_.resize(count * cutTiles);
+    for (size_t i = 0; i < count; i++) splitInputs_.push_back({&splitTiles_[i * cutTiles]});
     return;
   }
   for (Worker& worker : workers_) {

@@ -10,10 +10,10 @@ namespace trustregion::cpu {
 // Floats of hidden activations (and derivatives, SiLU) that one row takes.
 size_t hiddenFloats(const CpuMlp& mlp);
 
-// Bytes that what the layers of `rows` rows read takes, cut for products of bfloat16. Where near
-// caches hold that much it is cut once for all products, as far as the memory budget has room; 0
-// means that it is cut anew for each.
-size_t heldCutBytes(const CpuMlp& mlp, size_t rows);
+// Tiles that what the layers read of a tile of rows takes, cut for products of bfloat16. Where near
+// caches hold those of all rows they are cut once for all products, as far as the memory budget has
+// room; 0 means that they are cut anew for each.
+size_t heldCutTiles(const CpuMlp& mlp, size_t rows);
 
 // Bytes that a batch with actions and advantages takes, of which the hidden activations of
 // `heldRows` rows are held (cut ones too, if those of all rows are): the formula of docs/memory.md.

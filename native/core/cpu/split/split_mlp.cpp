@@ -71,21 +71,13 @@ size_t SplitMlp::scratchBytes(size_t tileRows) const {
   return tiles * sizeof(SplitTile);
 }
 
-SplitInputs SplitMlp::makeInputs(size_t tileRows) const {
-  SplitInputs inputs;
-  for (const LayerLayout& layer : layout_.layers()) {
-    inputs.left.emplace_back(leftTiles(tileRows, layer.inputs));
-    inputs.right.emplace_back(rightTiles(tileRows, layer.inputs));
-  }
-  return inputs;
-}
-
-size_t SplitMlp::inputBytes(size_t tileRows) const {
+size_t SplitMlp::inputTilesBelow(size_t l, size_t rows) const {
   size_t tiles = 0;
-  for (const LayerLayout& layer : layout_.layers()) {
-    tiles += leftTiles(tileRows, layer.inputs) + rightTiles(tileRows, layer.inputs);
+  for (size_t below = 0; below < l; below++) {
+    const size_t inputs = layout_.layers()[below].inputs;
+    tiles += leftTiles(rows, inputs) + rightTiles(rows, inputs);
   }
-  return tiles * sizeof(SplitTile);
+  return tiles;
 }
 
 size_t SplitMlp::packedBytes(PackFor purpose) const {
@@ -138,19 +130,10 @@ SplitDerivative SplitMlp::derivative(size_t l, const TileActivations& tile) cons
   return {kind, kind == Derivative::stored ? tile.derivative[l] : tile.input[l + 1]};
 }
 
-const SplitTile* SplitMlp::cutInput(size_t l, size_t rows, const TileActivations& tile,
-                                    SplitScratch& scratch) const {
-  SplitInputs* const held = scratch.held;
-  SplitTile* const left = held != nullptr ? held->left[l].data() : scratch.input.data();
-  SplitTile* const right = held != nullptr ? held->right[l].data() : scratch.gradient[l].data();
-  if (held == nullptr || !held->isCut) {
-    kernels_->splitInput({rows, layout_.layers()[l].inputs, tile.input[l], left, right});
-  }
-  return left;
-}
-
-const SplitTile* SplitMlp::rightInput(size_t l, const SplitScratch& scratch) {
-  return scratch.held != nullptr ? scratch.held->right[l].data() : scratch.gradient[l].data();
+SplitMlp::InputFactors SplitMlp::inputFactors(size_t l, size_t rows, SplitScratch& scratch) const {
+  if (scratch.held == nullptr) return {scratch.input.data(), scratch.gradient[l].data()};
+  SplitTile* const left = scratch.held->tiles + inputTilesBelow(l, rows);
+  return {left, left + leftTiles(rows, layout_.layers()[l].inputs)};
 }
 
 void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
@@ -165,11 +148,14 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
     const bool isHead = l + 1 == layers.size();
     const size_t outputs = layers[l].outputs;
     const size_t steps = tileSteps(layers[l].inputs);
-    const SplitTile* const input = cutInput(l, rows, tile, scratch);
+    const InputFactors input = inputFactors(l, rows, scratch);
+    if (scratch.held == nullptr || !scratch.held->isCut) {
+      kernels_->splitInput({rows, layers[l].inputs, tile.input[l], input.left, input.right});
+    }
     // dz = X dW' + db, and + dX W' behind the first layer; dh = phi'(z) dz
     SplitTangent product{rows,
                          outputs,
-                         {steps, input, direction[l].forward.data()},
+                         {steps, input.left, direction[l].forward.data()},
                          {},
                          direction[l].bias.data(),
                          {},
@@ -215,7 +201,8 @@ void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
     }
     kernels_->cotangent(u);
     kernels_->addGradient({outputs, layers[l].inputs, tileSteps(rows), scratch.transposed.data(),
-                           rightInput(l, scratch), sum + layers[l].weightOffset, mode});
+                           inputFactors(l, rows, scratch).right, sum + layers[l].weightOffset,
+                           mode});
     std::swap(next, above);
   }
 }

@@ -15,12 +15,10 @@ struct SplitLayer {
   SplitTiles backward;  // W; empty where not needed
 };
 
-// What each layer reads of a tile of rows, cut once for all products of a problem.
+// What the layers read of a tile of rows, cut once for all products of a problem: inputTiles() of
+// them.
 struct SplitInputs {
-  using Tiles = std::vector<SplitTile, UninitializedAllocator<SplitTile>>;
-
-  std::vector<Tiles> left;
-  std::vector<Tiles> right;
+  SplitTile* tiles;
   bool isCut = false;  // by the first product
 };
 
@@ -49,9 +47,8 @@ class SplitMlp {
   size_t scratchBytes(size_t tileRows) const;
   size_t packedBytes(PackFor purpose) const;
 
-  // Room for the inputs of a tile of rows, and its bytes.
-  SplitInputs makeInputs(size_t tileRows) const;
-  size_t inputBytes(size_t tileRows) const;
+  // Tiles of what the layers read of so many rows, as left and as right factors.
+  size_t inputTiles(size_t rows) const { return inputTilesBelow(layout_.layers().size(), rows); }
 
   // Takes the memory that pack() needs, and finds there when it is called.
   void resize(PackFor purpose, std::vector<SplitLayer>& packed) const;
@@ -74,11 +71,14 @@ class SplitMlp {
  private:
   // phi' at the outputs of hidden layer l.
   SplitDerivative derivative(size_t l, const TileActivations& tile) const;
-  // The inputs of layer l as the left factor; as the right one they are left where rightInput()
-  // finds them.
-  const SplitTile* cutInput(size_t l, size_t rows, const TileActivations& tile,
-                            SplitScratch& scratch) const;
-  static const SplitTile* rightInput(size_t l, const SplitScratch& scratch);
+  // The same of the layers below l.
+  size_t inputTilesBelow(size_t l, size_t rows) const;
+  // Where the inputs of layer l are, or go, as the left and as the right factor.
+  struct InputFactors {
+    SplitTile* left;
+    SplitTile* right;
+  };
+  InputFactors inputFactors(size_t l, size_t rows, SplitScratch& scratch) const;
 
   MlpLayout layout_;
   const SplitKernels* kernels_;
