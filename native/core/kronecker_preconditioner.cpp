@@ -1,6 +1,8 @@
 #include "core/kronecker_preconditioner.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,24 @@ void writeRow(const LayerLayout& layer, size_t row, const Number* from,
   parameters[layer.biasOffset + row] = static_cast<double>(from[layer.inputs]);
 }
 
+// The numbers of the matrices that each thread decomposes: the largest first, each to the thread
+// with the least work so far.
+std::vector<std::vector<size_t>> sharesOf(const std::vector<SymmetricMatrix>& matrices,
+                                          unsigned threads) {
+  std::vector<size_t> order(matrices.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return matrices[a].size > matrices[b].size; });
+  std::vector<std::vector<size_t>> shares(std::min<size_t>(threads, matrices.size()));
+  std::vector<double> work(shares.size());
+  for (const size_t i : order) {
+    const auto least = std::min_element(work.begin(), work.end());
+    *least += std::pow(static_cast<double>(matrices[i].size), 3);
+    shares[static_cast<size_t>(least - work.begin())].push_back(i);
+  }
+  return shares;
+}
+
 // A symmetric factor in its eigenbasis.
 template <class Number>
 struct Factor {
@@ -53,13 +73,12 @@ struct Factor {
   Numbers<Number> transposed;  // one for each column
 
   Factor() = default;
-  Factor(std::span<const double> matrix, size_t matrixSize)
-      : size(matrixSize),
+  explicit Factor(SymmetricEigen eigen)
+      : size(eigen.values.size()),
         stride(denseStride<Number>(size)),
+        values(std::move(eigen.values)),
         vectors(size * stride),
         transposed(size * stride) {
-    SymmetricEigen eigen = symmetricEigen(matrix, size);
-    values = std::move(eigen.values);
     // Rounding may leave an eigenvalue of a positive semidefinite matrix a little below 0.
     for (double& value : values) value = std::max(value, 0.0);
     for (size_t i = 0; i < size; i++) {
@@ -112,22 +131,23 @@ KroneckerPreconditionerOf<Number>::KroneckerPreconditionerOf(const PolicyModel& 
   for (size_t l = 0; l < factors.layers.size(); l++) {
     layers_.push_back({model.network.layers()[l], {}, {}, 0, 0});
   }
-  // The largest first, so that no thread is left with one at the end.
-  struct Task {
-    std::span<const double> matrix;
-    size_t size;
-    Factor<Number>* factor;
-  };
-  std::vector<Task> tasks;
+  std::vector<SymmetricMatrix> matrices;
+  std::vector<Factor<Number>*> places;
   for (size_t l = 0; l < layers_.size(); l++) {
     const auto& [inputs, outputs, weightOffset, biasOffset] = layers_[l].layout;
-    tasks.push_back({factors.layers[l].input, inputs + 1, &layers_[l].input});
-    tasks.push_back({factors.layers[l].output, outputs, &layers_[l].output});
+    matrices.push_back({factors.layers[l].input, inputs + 1});
+    places.push_back(&layers_[l].input);
+    matrices.push_back({factors.layers[l].output, outputs});
+    places.push_back(&layers_[l].output);
   }
-  std::stable_sort(tasks.begin(), tasks.end(),
-                   [](const Task& a, const Task& b) { return a.size > b.size; });
-  parallelFor(tasks.size(), threads_, [&](size_t i, unsigned) {
-    *tasks[i].factor = Factor<Number>(tasks[i].matrix, tasks[i].size);
+  const std::vector<std::vector<size_t>> shares = sharesOf(matrices, threads_);
+  parallelFor(shares.size(), threads_, [&](size_t share, unsigned) {
+    std::vector<SymmetricMatrix> own;
+    for (const size_t i : shares[share]) own.push_back(matrices[i]);
+    std::vector<SymmetricEigen> eigens = symmetricEigens(own);
+    for (size_t i = 0; i < own.size(); i++) {
+      *places[shares[share][i]] = Factor<Number>(std::move(eigens[i]));
+    }
   });
 
   for (Layer& layer : layers_) {

@@ -182,7 +182,7 @@ template <size_t kVectors>
 inline void rotateColumns(const RotationSweep& sweep, double* rows, size_t stride) {
   Doubles carried[kVectors];
   double* row = rows + sweep.high * stride;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
   for (size_t v = 0; v < kVectors; v++) carried[v] = loadDoubles(row + v * kDoubles);
   for (size_t i = sweep.high; i-- > sweep.low;) {
     const double c = sweep.c[i - sweep.low];
@@ -201,15 +201,89 @@ inline void rotateColumns(const RotationSweep& sweep, double* rows, size_t strid
   for (size_t v = 0; v < kVectors; v++) storeDoubles(row + v * kDoubles, carried[v]);
 }
 
+// Two sweeps in one pass, the second one rotation behind the first. They begin at the same row, and
+// the second does not reach further than the first.
+template <size_t kVectors>
+inline void rotateColumnsTwice(const RotationSweep& first, const RotationSweep& second,
+                               double* rows, size_t stride) {
+  const size_t high = first.high;
+  Doubles carried[kVectors];  // the row that the first sweep's next rotation changes again
+  Doubles behind[kVectors];   // the same of the second
+  double* row = rows + (high - 1) * stride;
+  const double cHigh = first.c[high - 1 - first.low];
+  const double sHigh = first.s[high - 1 - first.low];
+#pragma GCC unroll 9
+  for (size_t v = 0; v < kVectors; v++) {
+    const Doubles x = loadDoubles(row + v * kDoubles);
+    const Doubles y = loadDoubles(row + stride + v * kDoubles);
+    behind[v] = sHigh * x + cHigh * y;
+    carried[v] = cHigh * x - sHigh * y;
+  }
+  const bool endTogether = second.low == first.low;
+  const size_t last = endTogether ? first.low : second.low - 1;
+  for (size_t i = high - 1; i-- > last;) {
+    const double c = first.c[i - first.low];
+    const double s = first.s[i - first.low];
+    const double c2 = second.c[i + 1 - second.low];
+    const double s2 = second.s[i + 1 - second.low];
+    row = rows + i * stride;
+    double* const to = row + 2 * stride;
+#pragma GCC unroll 9
+    for (size_t v = 0; v < kVectors; v++) {
+      const Doubles x = loadDoubles(row + v * kDoubles);
+      const Doubles y = s * x + c * carried[v];
+      carried[v] = c * x - s * carried[v];
+      storeDoubles(to + v * kDoubles, s2 * y + c2 * behind[v]);
+      behind[v] = c2 * y - s2 * behind[v];
+    }
+  }
+  row = rows + last * stride;
+  if (endTogether) {
+    const double c = second.c[0];
+    const double s = second.s[0];
+#pragma GCC unroll 9
+    for (size_t v = 0; v < kVectors; v++) {
+      storeDoubles(row + stride + v * kDoubles, s * carried[v] + c * behind[v]);
+      storeDoubles(row + v * kDoubles, c * carried[v] - s * behind[v]);
+    }
+    return;
+  }
+#pragma GCC unroll 9
+  for (size_t v = 0; v < kVectors; v++) {
+    storeDoubles(row + stride + v * kDoubles, behind[v]);
+    storeDoubles(row + v * kDoubles, carried[v]);
+  }
+  rotateColumns<kVectors>({first.low, last, first.c, first.s}, rows, stride);
+}
+
+template <size_t kVectors>
+inline void rotateStrip(const RotationSweep* sweeps, size_t count, double* rows, size_t stride) {
+  for (size_t i = 0; i < count; i++) {
+    if (i + 1 < count && sweeps[i].high == sweeps[i + 1].high &&
+        sweeps[i].low <= sweeps[i + 1].low) {
+      rotateColumnsTwice<kVectors>(sweeps[i], sweeps[i + 1], rows, stride);
+      i++;
+    } else {
+      rotateColumns<kVectors>(sweeps[i], rows, stride);
+    }
+  }
+}
+
 void rotate(const RotationSweep* sweeps, size_t count, size_t columns, double* rows,
             size_t stride) {
-  constexpr size_t kWide = 8;
+  // One vector more for what factors with a bias leave over.
+  constexpr size_t kWide = 2 * kMaxVectors;
   size_t column = 0;
-  for (; column + kWide * kDoubles <= columns; column += kWide * kDoubles) {
-    for (size_t i = 0; i < count; i++) rotateColumns<kWide>(sweeps[i], rows + column, stride);
-  }
-  for (; column < columns; column += kDoubles) {
-    for (size_t i = 0; i < count; i++) rotateColumns<1>(sweeps[i], rows + column, stride);
+  while (column < columns) {
+    const size_t vectors = (columns - column + kDoubles - 1) / kDoubles;
+    if (vectors == kWide + 1) return rotateStrip<kWide + 1>(sweeps, count, rows + column, stride);
+    if (vectors >= kWide) {
+      rotateStrip<kWide>(sweeps, count, rows + column, stride);
+      column += kWide * kDoubles;
+    } else {
+      rotateStrip<1>(sweeps, count, rows + column, stride);
+      column += kDoubles;
+    }
   }
 }
 
