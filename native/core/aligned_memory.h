@@ -48,6 +48,7 @@ struct UninitializedAllocator : CacheLineAllocator<T> {
 };
 
 using AlignedFloats = std::vector<float, CacheLineAllocator<float>>;
+using UninitializedFloats = std::vector<float, UninitializedAllocator<float>>;
 using AlignedDoubles = std::vector<double, CacheLineAllocator<double>>;
 
 }  // namespace trustregion

@@ -142,7 +142,7 @@ void CpuProblem::gatherActivations(size_t firstRow, size_t stride, size_t rows, 
                 tile.input[0].data + i * mlp_.inputWidth());
   }
   // From the panels of the tile that a row belongs to.
-  const auto copyRows = [&](const AlignedFloats& held, size_t width, Matrix to) {
+  const auto copyRows = [&](const UninitializedFloats& held, size_t width, Matrix to) {
     for (size_t i = 0; i < rows; i++) {
       const size_t row = firstRow + i * stride;
       const Tile from = tileAt(row / tileRows_);

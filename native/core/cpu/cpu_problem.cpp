@@ -107,10 +107,13 @@ void CpuProblem::holdActivations(size_t memoryBudget) {
   heldRows_ = std::min(rows_, left / tileBytes * tileRows_);
 
   inputs_.emplace_back(rows_ * mlp_.inputWidth());
+  const auto hold = [&](std::vector<UninitializedFloats>& to, size_t width) {
+    to.emplace_back(heldRows_ * hiddenWidth(width));
+    if (hiddenWidth(width) != width) std::fill(to.back().begin(), to.back().end(), 0.0F);
+  };
   for (size_t l = 0; l < hiddenLayers; l++) {
-    const size_t width = hiddenWidth(layers[l].outputs);
-    inputs_.emplace_back(heldRows_ * width);
-    if (mlp_.storesDerivative()) derivatives_.emplace_back(heldRows_ * width);
+    hold(inputs_, layers[l].outputs);
+    if (mlp_.storesDerivative()) hold(derivatives_, layers[l].outputs);
   }
   if (heldRows_ == rows_) {
     const size_t cutTiles = heldCutTiles(mlp_, rows_);
@@ -148,7 +151,7 @@ void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
   input[0] = rowMajor(inputs_[0].data() + tile.firstRow * mlp_.inputWidth(), mlp_.inputWidth());
   const auto& layers = model_.network.layers();
   auto recomputed = worker.recomputed.begin();
-  const auto place = [&](AlignedFloats& held, size_t width) {
+  const auto place = [&](UninitializedFloats& held, size_t width) {
     float* const data =
         isHeld(tile) ? held.data() + tile.firstRow * hiddenWidth(width) : (recomputed++)->data();
     return inPanels(data, tile.rows, width);
@@ -210,8 +213,12 @@ void CpuProblem::cacheTile(const Tile& tile, const ObservationScaling& scaling,
   const size_t size = model_.observationSize();
   const size_t headSize = model_.distribution.headSize();
   pointToCache(tile, worker);
+  float* const inputs = worker.activations.input[0].data;
   scaling.apply(observations.subspan(tile.firstRow * size, tile.rows * size), tile.rows, size,
-                worker.activations.input[0].data, mlp_.inputWidth());
+                inputs, mlp_.inputWidth());
+  for (size_t i = 0; i < tile.rows; i++) {
+    std::fill_n(inputs + i * mlp_.inputWidth() + size, mlp_.inputWidth() - size, 0.0F);
+  }
   mlp_.forward(packed_, tile.rows, worker.activations, worker.head.data());
 
   const size_t width = mlp_.outputWidth();

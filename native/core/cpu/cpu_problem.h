@@ -168,9 +168,9 @@ class CpuProblem : public Problem {
   std::vector<SplitLayer> splitDirection_;
   std::vector<PackedLayer> packedCandidate_;
   // What each layer reads: observations of all rows, row-major; hidden layers of those held, tile
-  // by tile.
-  std::vector<AlignedFloats> inputs_;
-  std::vector<AlignedFloats> derivatives_;  // SiLU only
+  // by tile. Padding is 0.
+  std::vector<UninitializedFloats> inputs_;
+  std::vector<UninitializedFloats> derivatives_;  // SiLU only
   AlignedFloats heads_;                     // [rows x outputs], dense
   AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
   AlignedDoubles headsInDouble_;            // [rows x outputs], once evaluateInDouble was called
