@@ -47,6 +47,7 @@ class TimedProblem : public Problem {
   size_t rows() const override { return problem_.rows(); }
   unsigned threads() const override { return problem_.threads(); }
   double orthogonalityTolerance() const override { return problem_.orthogonalityTolerance(); }
+  MultiplySingle multiplySingle() const override { return problem_.multiplySingle(); }
   void surrogateGradient(std::span<double> gradient) override {
     phases_.gradient += secondsOf([&] { problem_.surrogateGradient(gradient); });
   }

@@ -70,6 +70,7 @@ ConjugateGradientSummary Problem::solve(std::span<const double> b, const FisherS
   forProblem.shift = system.damping;
   forProblem.threads = threads();
   forProblem.orthogonalityTolerance = orthogonalityTolerance();
+  forProblem.singleResiduals = multiplySingle() != nullptr;
   return conjugateGradient(fisher, b, x, forProblem, residual, preconditioner);
 }
 

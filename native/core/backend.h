@@ -129,7 +129,8 @@ class Problem {
   // makes worth the while (ConjugateGradientOptions::orthogonalityTolerance).
   virtual double orthogonalityTolerance() const { return 0; }
   // Products of dense matrices for what need not be more exact than this problem's Fisher products
-  // are, such as a preconditioner; null: in float64.
+  // are, such as a preconditioner; null: all is in float64. Where there is one a solve keeps its
+  // residuals in float32, too.
   virtual MultiplySingle multiplySingle() const { return nullptr; }
 
   // g = gradient of the surrogate at theta = mean of A grad log pi(a|s)

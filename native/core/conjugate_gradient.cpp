@@ -42,7 +42,8 @@ int exponentOfLargest(std::span<const double> vector) {
   return largest > 0 ? std::ilogb(largest) : 0;
 }
 
-// For a right-hand side whose squares stay in the range of double.
+// For a right-hand side whose squares stay in the range of double. Residuals are kept as `Kept`.
+template <class Kept>
 ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> b,
                                std::span<double> x, const ConjugateGradientOptions& options,
                                std::span<double> residual, const LinearOperator& preconditioner) {
@@ -82,8 +83,8 @@ ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> 
   if (!std::isfinite(rightHandSideNorm)) return finish(Stop::notFinite);
   if (rightHandSideNorm == 0) return finish(Stop::zeroRightHandSide);
 
-  ResidualBasis basis(size, static_cast<size_t>(options.iterations),
-                      static_cast<bool>(preconditioner));
+  ResidualBasis<Kept> basis(size, static_cast<size_t>(options.iterations),
+                            static_cast<bool>(preconditioner));
   // [0] is r'r, the others z_j'r for the basis.
   std::vector<double> sums{squaredRightHandSide};
   const auto sumPart = [&](size_t first, size_t count, std::span<double> part) {
@@ -209,7 +210,8 @@ ConjugateGradientSummary conjugateGradient(const LinearOperator& a, std::span<co
     summary.quadraticModel = std::ldexp(summary.quadraticModel, 2 * exponent);
     return summary;
   }
-  return solve(a, b, x, options, residual, preconditioner);
+  return options.singleResiduals ? solve<float>(a, b, x, options, residual, preconditioner)
+                                 : solve<double>(a, b, x, options, residual, preconditioner);
 }
 
 }  // namespace trustregion

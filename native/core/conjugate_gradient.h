@@ -23,7 +23,8 @@ struct ConjugateGradientOptions {
   // converged, and the iterates drift: 1e-2 after 10 iterations with float32 products on a matrix
   // of condition 200, 1e-5 even in float64, against 1e-6 and 1e-15 with it (Parlett 1980, chapter
   // 13, on the Lanczos process behind CG). Costs one vector of memory (two with a preconditioner)
-  // an iteration, and in iteration k 2 k flops a parameter, 6 k where the residual is corrected.
+  // an iteration (half of that in float32), and in iteration k 2 k flops a parameter, 6 k where the
+  // residual is corrected.
   bool reorthogonalize = true;
   // With `reorthogonalize`: a residual is left alone while its cosine with each older one, in the
   // preconditioner's inner product, is no larger than this, which saves two thirds of the reading.
@@ -31,6 +32,8 @@ struct ConjugateGradientOptions {
   // 1984, "The Lanczos algorithm with partial reorthogonalization"). With a preconditioner r'M^-1 r
   // is estimated by the last residual's r'M^-1 r / r'r.
   double orthogonalityTolerance = 0;
+  // With `reorthogonalize`: residuals are kept in float32, for products that are no better.
+  bool singleResiduals = false;
   // For the vectors' own arithmetic; the operators see to theirs. Changes no bit.
   unsigned threads = 1;
 };

@@ -70,6 +70,9 @@ struct DenseKernels {
   double (*dot)(size_t count, const double* a, const double* b);
   // y = a x + b y
   void (*axpby)(size_t count, double a, const double* x, double b, double* y);
+  // The same where a, or x, is kept in float32.
+  double (*dotSingle)(size_t count, const float* a, const double* b);
+  void (*axpbySingle)(size_t count, double a, const float* x, double b, double* y);
 };
 
 // Those of the fastest instruction set that this machine has.

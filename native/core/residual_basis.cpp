@@ -7,54 +7,80 @@
 #include "core/vector_operations.h"
 
 namespace trustregion {
+namespace {
 
-ResidualBasis::ResidualBasis(size_t dimension, size_t expected, bool isPreconditioned)
-    : isPreconditioned_(isPreconditioned), stride_(denseStride(dimension)) {
-  constexpr size_t kBlock = size_t{1} << 20;  // numbers
+double dotOf(size_t count, const double* a, const double* b) {
+  return denseKernels().dot(count, a, b);
+}
+double dotOf(size_t count, const float* a, const double* b) {
+  return denseKernels().dotSingle(count, a, b);
+}
+void addScaled(size_t count, double a, const double* x, double* y) {
+  denseKernels().axpby(count, a, x, 1, y);
+}
+void addScaled(size_t count, double a, const float* x, double* y) {
+  denseKernels().axpbySingle(count, a, x, 1, y);
+}
+
+}  // namespace
+
+template <class Number>
+ResidualBasis<Number>::ResidualBasis(size_t dimension, size_t expected, bool isPreconditioned)
+    : isPreconditioned_(isPreconditioned), stride_(denseStride<Number>(dimension)) {
+  constexpr size_t kBlock = (size_t{8} << 20) / sizeof(Number);
   constexpr size_t kVectors = 8;  // few iterations of many that were allowed cost little
   vectorsPerBlock_ =
       std::clamp<size_t>(kBlock / stride_, 1, std::clamp<size_t>(expected, 1, kVectors));
 }
 
-void ResidualBasis::append(std::span<const double> vector, Vectors& blocks) const {
-  if (size() % vectorsPerBlock_ == 0) {
-    blocks.emplace_back().reserve(vectorsPerBlock_ * stride_);
-  }
-  AlignedDoubles& block = blocks.back();
-  block.insert(block.end(), vector.begin(), vector.end());
-  block.resize(block.size() + stride_ - vector.size());
+template <class Number>
+void ResidualBasis<Number>::append(std::span<const double> vector, double scale,
+                                   Vectors& blocks) const {
+  if (size() % vectorsPerBlock_ == 0) blocks.emplace_back(vectorsPerBlock_ * stride_);
+  Number* const to = blocks.back().data() + size() % vectorsPerBlock_ * stride_;
+  for (size_t i = 0; i < vector.size(); i++) to[i] = static_cast<Number>(scale * vector[i]);
 }
 
-const double* ResidualBasis::vectorAt(size_t index, const Vectors& blocks) const {
+template <class Number>
+const Number* ResidualBasis<Number>::vectorAt(size_t index, const Vectors& blocks) const {
   return blocks[index / vectorsPerBlock_].data() + index % vectorsPerBlock_ * stride_;
 }
 
-void ResidualBasis::add(std::span<const double> r, std::span<const double> z, double rho) {
-  append(r, residuals_);
-  if (isPreconditioned_) append(z, preconditioned_);
-  rhos_.push_back(rho);
+template <class Number>
+void ResidualBasis<Number>::add(std::span<const double> r, std::span<const double> z, double rho) {
+  const double scale = 1 / std::sqrt(rho);
+  append(r, scale, residuals_);
+  if (isPreconditioned_) append(z, scale, preconditioned_);
+  size_++;
 }
 
-void ResidualBasis::project(size_t first, std::span<const double> r, std::span<double> sums) const {
-  for (size_t j = 0; j < size(); j++) sums[j] = dot({preconditioned(j) + first, r.size()}, r);
-}
-
-double ResidualBasis::largestCosine(std::span<const double> sums, double rho) const {
-  double largest = 0;
+template <class Number>
+void ResidualBasis<Number>::project(size_t first, std::span<const double> r,
+                                    std::span<double> sums) const {
+  const Vectors& vectors = isPreconditioned_ ? preconditioned_ : residuals_;
   for (size_t j = 0; j < size(); j++) {
-    largest = std::max(largest, std::abs(sums[j]) / (std::sqrt(rhos_[j]) * std::sqrt(rho)));
+    sums[j] = dotOf(r.size(), vectorAt(j, vectors) + first, r.data());
   }
+}
+
+template <class Number>
+double ResidualBasis<Number>::largestCosine(std::span<const double> sums, double rho) const {
+  double largest = 0;
+  for (const double sum : sums) largest = std::max(largest, std::abs(sum) / std::sqrt(rho));
   return largest;
 }
 
-void ResidualBasis::remove(std::span<const double> sums, unsigned threads,
-                           std::span<double> r) const {
+template <class Number>
+void ResidualBasis<Number>::remove(std::span<const double> sums, unsigned threads,
+                                   std::span<double> r) const {
   forEachVectorPart(r.size(), threads, [&](size_t, size_t first, size_t count) {
     for (size_t j = 0; j < size(); j++) {
-      axpby(-sums[j] / rhos_[j], {vectorAt(j, residuals_) + first, count}, 1,
-            r.subspan(first, count));
+      addScaled(count, -sums[j], vectorAt(j, residuals_) + first, r.data() + first);
     }
   });
 }
+
+template class ResidualBasis<double>;
+template class ResidualBasis<float>;
 
 }  // namespace trustregion

@@ -15,6 +15,7 @@ class CountingProblem : public Problem {
   size_t rows() const override { return inner_->rows(); }
   unsigned threads() const override { return inner_->threads(); }
   double orthogonalityTolerance() const override { return inner_->orthogonalityTolerance(); }
+  MultiplySingle multiplySingle() const override { return inner_->multiplySingle(); }
 
   void surrogateGradient(std::span<double> gradient) override {
     gradients++;

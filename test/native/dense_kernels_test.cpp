@@ -137,30 +137,40 @@ const bool kMultiplySingleAdded =
     });
 
 // Eight interleaved sums whatever the instruction set, anywhere in memory: the very bits of loops.
-const bool kVectorsAdded = addForEachTarget("dot and axpby", [](const DenseKernels& kernels) {
+template <class Number, class Dot, class Axpby>
+void checkVectors(const Dot& dot, const Axpby& axpby) {
   Random random(2);
   for (size_t count = 0; count < 70; count++) {
     for (const size_t offset : {0, 1, 3}) {
       const Context context("count ", count, " offset ", offset);
-      const std::vector<double> a = normals(count + offset, random);
+      const std::vector<double> normal = normals(count + offset, random);
+      std::vector<Number> a;
+      for (const double value : normal) a.push_back(static_cast<Number>(value));
       const std::vector<double> b = normals(count + offset, random);
       double sums[8] = {};
-      for (size_t i = 0; i < count; i++) sums[i % 8] += a[offset + i] * b[offset + i];
+      for (size_t i = 0; i < count; i++) {
+        sums[i % 8] += static_cast<double>(a[offset + i]) * b[offset + i];
+      }
       const double expected =
           ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-      CHECK(kernels.dot(count, a.data() + offset, b.data() + offset) == expected);
+      CHECK(dot(count, a.data() + offset, b.data() + offset) == expected);
 
       Guarded<double> y(count);
       std::copy_n(b.data() + offset, count, y.data());
-      kernels.axpby(count, 0.3, a.data() + offset, -1.7, y.data());
+      axpby(count, 0.3, a.data() + offset, -1.7, y.data());
       CHECK(y.intact());
       bool same = true;
       for (size_t i = 0; i < count; i++) {
-        same = same && y[i] == 0.3 * a[offset + i] + -1.7 * b[offset + i];
+        same = same && y[i] == 0.3 * static_cast<double>(a[offset + i]) + -1.7 * b[offset + i];
       }
       CHECK(same);
     }
   }
+}
+
+const bool kVectorsAdded = addForEachTarget("dot and axpby", [](const DenseKernels& kernels) {
+  checkVectors<double>(kernels.dot, kernels.axpby);
+  checkVectors<float>(kernels.dotSingle, kernels.axpbySingle);
 });
 
 struct Tridiagonal {

@@ -4,7 +4,13 @@
 constexpr size_t kDoubles = kLanes / 2;
 typedef double Doubles __attribute__((vector_size(4 * kLanes), may_alias, aligned(8)));
 
+// As many floats.
+typedef float Singles __attribute__((vector_size(2 * kLanes), may_alias, aligned(4)));
+
 inline Doubles loadDoubles(const double* from) { return *reinterpret_cast<const Doubles*>(from); }
+inline Doubles loadDoubles(const float* from) {
+  return __builtin_convertvector(*reinterpret_cast<const Singles*>(from), Doubles);
+}
 inline void storeDoubles(double* to, Doubles value) { *reinterpret_cast<Doubles*>(to) = value; }
 
 struct DenseBlock {
@@ -58,7 +64,8 @@ inline void runDenseBlocks(const DenseProduct& product, size_t column = 0) {
 void multiplyDense(const DenseProduct& product) { runDenseBlocks<kMaxVectors>(product); }
 
 // Eight sums in every instruction set.
-double dotDense(size_t count, const double* a, const double* b) {
+template <class Number>
+double dotDense(size_t count, const Number* a, const double* b) {
   constexpr size_t kVectors = kDenseAlignment / kDoubles;
   Doubles sums[kVectors] = {};
   size_t i = 0;
@@ -70,16 +77,17 @@ double dotDense(size_t count, const double* a, const double* b) {
   }
   double s[kDenseAlignment];
   for (size_t v = 0; v < kVectors; v++) storeDoubles(s + v * kDoubles, sums[v]);
-  for (; i < count; i++) s[i % kDenseAlignment] += a[i] * b[i];
+  for (; i < count; i++) s[i % kDenseAlignment] += static_cast<double>(a[i]) * b[i];
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-void axpbyDense(size_t count, double a, const double* x, double b, double* y) {
+template <class Number>
+void axpbyDense(size_t count, double a, const Number* x, double b, double* y) {
   size_t i = 0;
   for (; i + kDoubles <= count; i += kDoubles) {
     storeDoubles(y + i, a * loadDoubles(x + i) + b * loadDoubles(y + i));
   }
-  for (; i < count; i++) y[i] = a * x[i] + b * y[i];
+  for (; i < count; i++) y[i] = a * static_cast<double>(x[i]) + b * y[i];
 }
 
 template <size_t kVectors>
@@ -287,4 +295,6 @@ void rotate(const RotationSweep* sweeps, size_t count, size_t columns, double* r
   }
 }
 
-const DenseKernels kDenseKernels = {multiplyDense, tridiagonalize, rotate, dotDense, axpbyDense};
+const DenseKernels kDenseKernels = {multiplyDense,    tridiagonalize,     rotate,
+                                    dotDense<double>, axpbyDense<double>, dotDense<float>,
+                                    axpbyDense<float>};
