@@ -32,7 +32,7 @@ std::vector<Distribution> distributions() {
 struct Answers {
   explicit Answers(PolicyProblem policyProblem, bool isSplit = false)
       : problem(std::move(policyProblem)) {
-    const TrackedProblem tracked(problem, isSplit ? cpu::kWideTileRows : cpu::kTileRows);
+    const TrackedProblem tracked(problem, isSplit ? cpu::kSplitTileRows : cpu::kTileRows);
     heads = tracked.heads();
     gradient = tracked.surrogateGradient();
     {

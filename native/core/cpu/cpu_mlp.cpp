@@ -42,11 +42,11 @@ CpuMlp::CpuMlp(const MlpLayout& layout, const Kernels& kernels)
 
 size_t CpuMlp::tileRows(size_t rows) const {
   constexpr size_t kWide = 128;
+  const bool isSplit = kernels_->split != nullptr;
   // Of the kernels' register blocks, or of what a tile of bfloat16 sums.
-  const size_t multiple = kernels_->split == nullptr ? 6 : kTileSteps;
-  // Cutting numbers into pairs of bfloat16 makes what is done once a tile weigh more, too.
-  const bool isWide = widestLayer_ > kWide || kernels_->split != nullptr;
-  const size_t most = isWide ? kWideTileRows : kTileRows;
+  const size_t multiple = isSplit ? kTileSteps : 6;
+  const size_t whole = widestLayer_ > kWide ? kWideTileRows : kTileRows;
+  const size_t most = isSplit ? kSplitTileRows : whole;
   if (rows <= most) return most;
   const size_t tiles = (rows + 2 * most - 1) / (2 * most) * 2;
   return std::min(most, ((rows + tiles - 1) / tiles + multiple - 1) / multiple * multiple);
