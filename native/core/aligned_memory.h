@@ -49,6 +49,7 @@ struct UninitializedAllocator : CacheLineAllocator<T> {
 
 using AlignedFloats = std::vector<float, CacheLineAllocator<float>>;
 using UninitializedFloats = std::vector<float, UninitializedAllocator<float>>;
+using UninitializedDoubles = std::vector<double, UninitializedAllocator<double>>;
 using AlignedDoubles = std::vector<double, CacheLineAllocator<double>>;
 
 }  // namespace trustregion

@@ -196,7 +196,7 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
   };
   // Means over the rows of what task(tile, worker, sum) adds to `size` sums.
   const auto meanOverUsed = [&](size_t size, const auto& task) {
-    std::vector<AlignedDoubles> sums(blockCount(rowsUsed, tiles, size), AlignedDoubles(size));
+    std::vector<UninitializedDoubles> sums = makeBlockSums(rowsUsed, tiles, size);
     std::vector<double> means(size);
     meanOverBlocks(
         tiles, static_cast<double>(rowsUsed), sums,

@@ -23,6 +23,14 @@ size_t blockCount(size_t rows, size_t tiles, size_t sumSize) {
   return std::min({wanted, tiles, affordable, kMostBlocks});
 }
 
+std::vector<UninitializedDoubles> makeBlockSums(size_t rows, size_t tiles, size_t sumSize) {
+  std::vector<UninitializedDoubles> sums;
+  for (size_t block = 0; block < blockCount(rows, tiles, sumSize); block++) {
+    sums.emplace_back(sumSize);
+  }
+  return sums;
+}
+
 CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
                        std::span<const double> parameters, const ObservationScaling& scaling,
                        const RolloutView& rollout, const Resources& resources)
@@ -44,8 +52,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   heads_.resize(rows_ * headSize);
   metric_.resize((sameMetricInEveryRow ? 1 : rows_) * mlp_.outputWidth());
   oldLogProbability_.resize(rollout_.hasActions() ? rows_ : 0);
-  blockSums_.assign(blockCount(rows_, tileCount(), model_.parameterCount()),
-                    AlignedDoubles(model_.parameterCount()));
+  blockSums_ = makeBlockSums(rows_, tileCount(), model_.parameterCount());
 
   workers_.resize(std::min<size_t>(threads_, tileCount()));
   for (Worker& worker : workers_) {
@@ -75,7 +82,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
   }
   const size_t size = model_.observationSize();
   meanSquareInput_.resize(size);
-  std::vector<AlignedDoubles> squares(blockCount(rows_, tileCount(), size), AlignedDoubles(size));
+  std::vector<UninitializedDoubles> squares = makeBlockSums(rows_, tileCount(), size);
   meanOverBlocks(
       tileCount(), static_cast<double>(rows_), squares,
       [&](size_t index, Worker& worker, double* sum, SumMode mode) {
@@ -257,8 +264,9 @@ void CpuProblem::meanOverTiles(std::span<double> result, TileTask task, TakeMean
       take);
 }
 
-void CpuProblem::meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,
-                                NumberedTask task, TakeMeans take) {
+void CpuProblem::meanOverBlocks(size_t tiles, double rows,
+                                std::vector<UninitializedDoubles>& blockSums, NumberedTask task,
+                                TakeMeans take) {
   const size_t size = blockSums[0].size();
   const size_t blocks = std::min(blockSums.size(), blockCount(tiles * tileRows_, tiles, size));
   parallelFor(blocks, threads_, [&](size_t block, unsigned worker) {

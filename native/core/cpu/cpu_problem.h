@@ -18,6 +18,8 @@ namespace trustregion::cpu {
 // costs little and that their accumulators, `sumSize` numbers each, stay below 64 MB (but at least
 // 4).
 size_t blockCount(size_t rows, size_t tiles, size_t sumSize);
+// Accumulators for so many blocks, of which each block's first tile overwrites its own.
+std::vector<UninitializedDoubles> makeBlockSums(size_t rows, size_t tiles, size_t sumSize);
 
 // A batch held for the CPU: scaled observations, activations and head metric of every row cached in
 // float32 at the expansion point.
@@ -146,7 +148,7 @@ class CpuProblem : public Problem {
   // Sums what the tasks 0 ... tiles - 1 add, over `rows`, with an accumulator of `blockSums` for
   // each block, and hands the means on piece by piece: take(part, first) gets the numbers first,
   // first + 1, ...
-  void meanOverBlocks(size_t tiles, double rows, std::vector<AlignedDoubles>& blockSums,
+  void meanOverBlocks(size_t tiles, double rows, std::vector<UninitializedDoubles>& blockSums,
                       NumberedTask task, TakeMeans take);
 
   PolicyModel model_;
@@ -171,16 +173,16 @@ class CpuProblem : public Problem {
   // by tile. Padding is 0.
   std::vector<UninitializedFloats> inputs_;
   std::vector<UninitializedFloats> derivatives_;  // SiLU only
-  AlignedFloats heads_;                     // [rows x outputs], dense
-  AlignedFloats metric_;                    // [rows x padded outputs]; one row for a Gaussian
-  AlignedDoubles headsInDouble_;            // [rows x outputs], once evaluateInDouble was called
+  AlignedFloats heads_;                           // [rows x outputs], dense
+  AlignedFloats metric_;                          // [rows x padded outputs]; one row for a Gaussian
+  AlignedDoubles headsInDouble_;  // [rows x outputs], once evaluateInDouble was called
   AlignedDoubles oldLogProbability_;
   // For klUncertainty: mean x^2 of each observation feature over rows, and the errors of heads_.
   std::vector<double> meanSquareInput_;
   std::vector<double> headVariance_;
 
   std::vector<Worker> workers_;
-  std::vector<AlignedDoubles> blockSums_;
+  std::vector<UninitializedDoubles> blockSums_;
 };
 
 }  // namespace trustregion::cpu
