@@ -6,20 +6,20 @@ namespace trustregion::binding {
 namespace {
 
 void setEvaluation(Napi::Object object, const Evaluation& evaluation) {
-  object["surrogate"] = evaluation.surrogate;
-  object["meanKl"] = evaluation.meanKl;
-  object["maxKl"] = evaluation.maxKl;
-  object["entropy"] = evaluation.entropy;
-  object["effectiveSampleSize"] = evaluation.effectiveSampleSize;
-  object["klUncertainty"] = evaluation.klUncertainty;
-  object["finite"] = evaluation.finite;
+  object.Set("surrogate", evaluation.surrogate);
+  object.Set("meanKl", evaluation.meanKl);
+  object.Set("maxKl", evaluation.maxKl);
+  object.Set("entropy", evaluation.entropy);
+  object.Set("effectiveSampleSize", evaluation.effectiveSampleSize);
+  object.Set("klUncertainty", evaluation.klUncertainty);
+  object.Set("finite", evaluation.finite);
 }
 
 Napi::Array toArray(Napi::Env env, const std::vector<Candidate>& candidates) {
   Napi::Array array = Napi::Array::New(env, candidates.size());
   for (uint32_t i = 0; i < candidates.size(); i++) {
     Napi::Object object = Napi::Object::New(env);
-    object["fraction"] = candidates[i].fraction;
+    object.Set("fraction", candidates[i].fraction);
     setEvaluation(object, candidates[i].evaluation);
     array[i] = object;
   }
@@ -28,11 +28,11 @@ Napi::Array toArray(Napi::Env env, const std::vector<Candidate>& candidates) {
 
 Napi::Object toObject(Napi::Env env, const UpdateTiming& timing) {
   Napi::Object object = Napi::Object::New(env);
-  object["prepare"] = timing.prepare;
-  object["gradient"] = timing.gradient;
-  object["solve"] = timing.solve;
-  object["lineSearch"] = timing.lineSearch;
-  object["total"] = timing.total;
+  object.Set("prepare", timing.prepare);
+  object.Set("gradient", timing.gradient);
+  object.Set("solve", timing.solve);
+  object.Set("lineSearch", timing.lineSearch);
+  object.Set("total", timing.total);
   return object;
 }
 
@@ -45,22 +45,22 @@ Napi::Array toArray(Napi::Env env, const std::vector<Number>& numbers) {
 
 Napi::Object toObject(Napi::Env env, const NaturalDirectionSummary& summary) {
   Napi::Object object = Napi::Object::New(env);
-  object["solver"] = naturalSolverName(summary.solver);
-  object["preconditioner"] = preconditionerName(summary.preconditioner);
-  object["preconditionerRefreshed"] = summary.preconditionerRefreshed;
-  object["warmStarted"] = summary.warmStarted;
-  object["damping"] = summary.damping;
-  object["fisherRows"] = static_cast<double>(summary.fisherRows);
-  object["conjugateGradient"] = binding::toObject(env, summary.conjugateGradient);
+  object.Set("solver", naturalSolverName(summary.solver));
+  object.Set("preconditioner", preconditionerName(summary.preconditioner));
+  object.Set("preconditionerRefreshed", summary.preconditionerRefreshed);
+  object.Set("warmStarted", summary.warmStarted);
+  object.Set("damping", summary.damping);
+  object.Set("fisherRows", static_cast<double>(summary.fisherRows));
+  object.Set("conjugateGradient", binding::toObject(env, summary.conjugateGradient));
   return object;
 }
 
 Napi::Object toObject(Napi::Env env, const UpdateDiagnostics& diagnostics) {
   Napi::Object object = Napi::Object::New(env);
-  object["klEdges"] = toArray(env, diagnostics.klEdges);
-  object["klCounts"] = toArray(env, diagnostics.klCounts);
-  object["largestAdvantage"] = diagnostics.largestAdvantage;
-  object["meanRatioAdvantage"] = diagnostics.meanRatioAdvantage;
+  object.Set("klEdges", toArray(env, diagnostics.klEdges));
+  object.Set("klCounts", toArray(env, diagnostics.klCounts));
+  object.Set("largestAdvantage", diagnostics.largestAdvantage);
+  object.Set("meanRatioAdvantage", diagnostics.meanRatioAdvantage);
   return object;
 }
 
@@ -74,11 +74,11 @@ Napi::Float64Array toFloat64Array(Napi::Env env, const std::vector<double>& valu
 
 Napi::Object toObject(Napi::Env env, const ObjectiveValue& value) {
   Napi::Object object = Napi::Object::New(env);
-  object["value"] = value.value;
-  object["surrogate"] = value.surrogate;
-  object["meanKl"] = value.meanKl;
-  object["entropy"] = value.entropy;
-  object["clipFraction"] = value.clipFraction;
+  object.Set("value", value.value);
+  object.Set("surrogate", value.surrogate);
+  object.Set("meanKl", value.meanKl);
+  object.Set("entropy", value.entropy);
+  object.Set("clipFraction", value.clipFraction);
   return object;
 }
 
@@ -90,8 +90,8 @@ Napi::Object toObject(Napi::Env env, const std::vector<RowComparison>& compariso
     logRatio[row] = comparisons[row].logRatio;
   }
   Napi::Object object = Napi::Object::New(env);
-  object["kl"] = kl;
-  object["logRatio"] = logRatio;
+  object.Set("kl", kl);
+  object.Set("logRatio", logRatio);
   return object;
 }
 
@@ -103,85 +103,85 @@ Napi::Object toObject(Napi::Env env, const Evaluation& evaluation) {
 
 Napi::Object toObject(Napi::Env env, const ConjugateGradientSummary& summary) {
   Napi::Object object = Napi::Object::New(env);
-  object["iterations"] = summary.iterations;
-  object["products"] = summary.products;
-  object["residualNorm"] = summary.residualNorm;
-  object["relativeResidual"] = summary.relativeResidual;
-  object["quadraticModel"] = summary.quadraticModel;
-  object["stop"] = conjugateGradientStopName(summary.stop);
+  object.Set("iterations", summary.iterations);
+  object.Set("products", summary.products);
+  object.Set("residualNorm", summary.residualNorm);
+  object.Set("relativeResidual", summary.relativeResidual);
+  object.Set("quadraticModel", summary.quadraticModel);
+  object.Set("stop", conjugateGradientStopName(summary.stop));
   return object;
 }
 
 Napi::Object toObject(Napi::Env env, const LineSearchSummary& summary) {
   Napi::Object object = Napi::Object::New(env);
-  object["stop"] = lineSearchStopName(summary.stop);
-  object["candidates"] = toArray(env, summary.candidates);
+  object.Set("stop", lineSearchStopName(summary.stop));
+  object.Set("candidates", toArray(env, summary.candidates));
   return object;
 }
 
 Napi::Object toObject(Napi::Env env, const NaturalDirection& found, double seconds) {
   Napi::Object object = toObject(env, found.summary);
-  object["status"] = updateStatusName(found.status);
-  object["slope"] = found.slope;
-  object["curvature"] = found.curvature;
-  object["seconds"] = seconds;
+  object.Set("status", updateStatusName(found.status));
+  object.Set("slope", found.slope);
+  object.Set("curvature", found.curvature);
+  object.Set("seconds", seconds);
   return object;
 }
 
 Napi::Object toObject(Napi::Env env, const UpdateSummary& summary, uint64_t version) {
   Napi::Object object = Napi::Object::New(env);
-  object["status"] = updateStatusName(summary.status);
-  object["surrogateBefore"] = summary.surrogateBefore;
-  object["surrogateAfter"] = summary.surrogateAfter;
-  object["expectedImprovement"] = summary.expectedImprovement;
-  object["actualImprovement"] = summary.actualImprovement;
-  object["meanKl"] = summary.meanKl;
-  object["maxKl"] = summary.maxKl;
-  object["entropyBefore"] = summary.entropyBefore;
-  object["entropyAfter"] = summary.entropyAfter;
-  object["effectiveSampleSize"] = summary.effectiveSampleSize;
-  object["gradientNorm"] = summary.gradientNorm;
-  object["stepScale"] = summary.stepScale;
-  object["stepFraction"] = summary.stepFraction;
-  object["stepNorm"] = summary.stepNorm;
-  object["backtracks"] = summary.backtracks;
-  object["gradientSteps"] = summary.gradientSteps;
-  object["epochs"] = summary.epochs;
-  object["multiplier"] = summary.multiplier;
-  object["klPenalty"] = summary.klPenalty;
-  object["clipFraction"] = summary.clipFraction;
-  object["naturalDirection"] = summary.hasNaturalDirection
-                                   ? toObject(env, summary.naturalDirection).As<Napi::Value>()
-                                   : env.Null();
+  object.Set("status", updateStatusName(summary.status));
+  object.Set("surrogateBefore", summary.surrogateBefore);
+  object.Set("surrogateAfter", summary.surrogateAfter);
+  object.Set("expectedImprovement", summary.expectedImprovement);
+  object.Set("actualImprovement", summary.actualImprovement);
+  object.Set("meanKl", summary.meanKl);
+  object.Set("maxKl", summary.maxKl);
+  object.Set("entropyBefore", summary.entropyBefore);
+  object.Set("entropyAfter", summary.entropyAfter);
+  object.Set("effectiveSampleSize", summary.effectiveSampleSize);
+  object.Set("gradientNorm", summary.gradientNorm);
+  object.Set("stepScale", summary.stepScale);
+  object.Set("stepFraction", summary.stepFraction);
+  object.Set("stepNorm", summary.stepNorm);
+  object.Set("backtracks", summary.backtracks);
+  object.Set("gradientSteps", summary.gradientSteps);
+  object.Set("epochs", summary.epochs);
+  object.Set("multiplier", summary.multiplier);
+  object.Set("klPenalty", summary.klPenalty);
+  object.Set("clipFraction", summary.clipFraction);
+  object.Set("naturalDirection", summary.hasNaturalDirection
+                                     ? toObject(env, summary.naturalDirection).As<Napi::Value>()
+                                     : env.Null());
   object["diagnostics"] =
       summary.hasDiagnostics ? toObject(env, summary.diagnostics).As<Napi::Value>() : env.Null();
-  object["candidates"] = toArray(env, summary.candidates);
-  object["timing"] = toObject(env, summary.timing);
-  object["version"] = static_cast<double>(version);
+  object.Set("candidates", toArray(env, summary.candidates));
+  object.Set("timing", toObject(env, summary.timing));
+  object.Set("version", static_cast<double>(version));
   return object;
 }
 
 Napi::Object toObject(Napi::Env env, const FitSummary& summary) {
   Napi::Object object = Napi::Object::New(env);
-  object["lossBefore"] = summary.lossBefore;
-  object["lossAfter"] = summary.lossAfter;
-  object["explainedVarianceBefore"] = summary.explainedVarianceBefore;
-  object["explainedVarianceAfter"] = summary.explainedVarianceAfter;
-  object["solver"] = summary.solver == FitSolver::adam ? "adam" : "gaussNewton";
-  object["minibatches"] = static_cast<double>(summary.minibatches);
-  object["iterations"] = static_cast<double>(summary.gaussNewton.iterations);
-  object["acceptedSteps"] = static_cast<double>(summary.gaussNewton.acceptedSteps);
-  object["products"] = static_cast<double>(summary.gaussNewton.products);
-  object["damping"] = summary.gaussNewton.damping;
-  object["seconds"] = summary.seconds;
+  object.Set("lossBefore", summary.lossBefore);
+  object.Set("lossAfter", summary.lossAfter);
+  object.Set("explainedVarianceBefore", summary.explainedVarianceBefore);
+  object.Set("explainedVarianceAfter", summary.explainedVarianceAfter);
+  object.Set("solver", summary.solver == FitSolver::adam ? "adam" : "gaussNewton");
+  object.Set("minibatches", static_cast<double>(summary.minibatches));
+  object.Set("iterations", static_cast<double>(summary.gaussNewton.iterations));
+  object.Set("acceptedSteps", static_cast<double>(summary.gaussNewton.acceptedSteps));
+  object.Set("products", static_cast<double>(summary.gaussNewton.products));
+  object.Set("damping", summary.gaussNewton.damping);
+  object.Set("seconds", summary.seconds);
   return object;
 }
 
 Napi::Object toObject(Napi::Env env, const RunningNormalizer& normalizer) {
   Napi::Object object = Napi::Object::New(env);
-  object["count"] = normalizer.count();
-  object["mean"] = toFloat64Array(env, normalizer.mean());
-  object["squaredDeviations"] = toFloat64Array(env, normalizer.squaredDeviations());
+  object.Set("count", normalizer.count());
+  object.Set("mean", toFloat64Array(env, normalizer.mean()));
+  object.Set("squaredDeviations", toFloat64Array(env, normalizer.squaredDeviations()));
   return object;
 }
 

@@ -120,68 +120,138 @@ inline void sumRows(size_t rows, size_t columns, const double* factors, const do
   }
 }
 
+inline size_t wholeVectors(size_t count) {
+  return (count + kDenseAlignment - 1) / kDenseAlignment * kDenseAlignment;
+}
+
+// The reflection H = I - scale v v' that takes row k to its subdiagonal: v in place of the row's
+// first k numbers, padded with zeros. Returns the scale; 0: there is nothing to take.
+inline double reflect(size_t k, double* row, double negligible, double* d, double* e) {
+  const size_t columns = wholeVectors(k);
+  d[k] = row[k];
+  for (size_t j = k; j < columns; j++) row[j] = 0;  // so that sums over whole vectors are right
+  const double last = row[k - 1];
+  e[k - 1] = last;
+  if (k == 1) return 0;
+  const double length = __builtin_sqrt(dotDense(columns, row, row));
+  if (length <= negligible) {
+    e[k - 1] = 0;
+    return 0;
+  }
+  e[k - 1] = last > 0 ? -length : length;  // the sign without cancellation
+  row[k - 1] = last - e[k - 1];
+  return 2 / dotDense(columns, row, row);
+}
+
+// row_i -= x_i y + z_i u for kRows rows and, while they are at hand, sums += next_i row_i. Without
+// `z` and `next` that much less.
+struct RankUpdate {
+  size_t columns;  // whole vectors
+  const double* x;
+  const double* y;
+  const double* z;
+  const double* u;
+  const double* next;
+  double* sums;
+};
+
+template <size_t kRows, bool kIsTwofold, bool kSums>
+inline void updateRowsBlock(const RankUpdate& update, size_t i, double* row, size_t stride) {
+  for (size_t j = 0; j < update.columns; j += kDoubles) {
+    const Doubles y = loadDoubles(update.y + j);
+    const Doubles u = kIsTwofold ? loadDoubles(update.u + j) : Doubles{};
+    Doubles sum = kSums ? loadDoubles(update.sums + j) : Doubles{};
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; r++) {
+      Doubles value = loadDoubles(row + r * stride + j) - update.x[i + r] * y;
+      if constexpr (kIsTwofold) value -= update.z[i + r] * u;
+      storeDoubles(row + r * stride + j, value);
+      if constexpr (kSums) sum += update.next[i + r] * value;
+    }
+    if constexpr (kSums) storeDoubles(update.sums + j, sum);
+  }
+}
+
+template <bool kIsTwofold, bool kSums>
+inline void updateRows(const RankUpdate& update, size_t rows, double* matrix, size_t stride) {
+  if constexpr (kSums) {
+    for (size_t j = 0; j < update.columns; j++) update.sums[j] = 0;
+  }
+  size_t i = 0;
+  for (; i + 4 <= rows; i += 4) {
+    updateRowsBlock<4, kIsTwofold, kSums>(update, i, matrix + i * stride, stride);
+  }
+  for (; i < rows; i++) {
+    updateRowsBlock<1, kIsTwofold, kSums>(update, i, matrix + i * stride, stride);
+  }
+}
+
 void tridiagonalize(size_t size, size_t stride, double negligible, double* a, double* q, double* d,
                     double* e, double* scratch) {
-  const auto wholeVectors = [](size_t count) {
-    return (count + kDenseAlignment - 1) / kDenseAlignment * kDenseAlignment;
-  };
   double* w = scratch;
-  double* t = scratch + stride;
+  double* sums = scratch + stride;
   double* scales = scratch + 2 * stride;
   for (size_t i = 0; i < stride; i++) scales[i] = 0;
-  // Row k is reduced by H = I - scale v v' on the first k rows and columns, with v in its place:
-  // H A H = A - v w' - w v' with w = p - (scale / 2) (p'v) v, p = scale A v.
-  for (size_t k = size; k-- > 1;) {
-    double* v = a + k * stride;
-    const size_t columns = wholeVectors(k);
-    d[k] = v[k];
-    for (size_t j = k; j < columns; j++) v[j] = 0;  // so that sums over whole vectors are right
-    const double last = v[k - 1];
-    e[k - 1] = last;
-    if (k == 1) break;
-    const double length = __builtin_sqrt(dotDense(columns, v, v));
-    if (length <= negligible) {
-      e[k - 1] = 0;
+  // Row k is reduced by its reflection on the first k rows and columns:
+  // H A H = A - v w' - w v' with w = p - (scale / 2) (p'v) v, p = scale A v. The pass that does so
+  // makes the next reflection's A v, too.
+  const auto multiply = [&](size_t k) {
+    if (scales[k] != 0) sumRows(k, wholeVectors(k), a + k * stride, a, stride, sums);
+  };
+  if (size > 1) {
+    scales[size - 1] = reflect(size - 1, a + (size - 1) * stride, negligible, d, e);
+    multiply(size - 1);
+  }
+  for (size_t k = size - 1; k > 1; k--) {
+    double* const v = a + k * stride;
+    double* const next = v - stride;
+    if (scales[k] == 0) {
+      scales[k - 1] = reflect(k - 1, next, negligible, d, e);
+      multiply(k - 1);
       continue;
     }
-    e[k - 1] = last > 0 ? -length : length;  // the sign without cancellation
-    v[k - 1] = last - e[k - 1];
-    const double scale = 2 / dotDense(columns, v, v);
-    sumRows(k, columns, v, a, stride, w);
-    for (size_t j = 0; j < k; j++) w[j] *= scale;
+    const size_t columns = wholeVectors(k);
+    for (size_t j = 0; j < k; j++) w[j] = scales[k] * sums[j];
     for (size_t j = k; j < columns; j++) w[j] = 0;
-    const double part = 0.5 * scale * dotDense(columns, w, v);
+    const double part = 0.5 * scales[k] * dotDense(columns, w, v);
     for (size_t j = 0; j < k; j++) w[j] -= part * v[j];
-    for (size_t i = 0; i < k; i++) {
-      double* row = a + i * stride;
-      const double vi = v[i];
-      const double wi = w[i];
-      for (size_t j = 0; j < columns; j += kDoubles) {
-        storeDoubles(row + j,
-                     loadDoubles(row + j) - vi * loadDoubles(w + j) - wi * loadDoubles(v + j));
-      }
+    const RankUpdate whole{columns, v, w, w, v, nullptr, nullptr};
+    updateRowsBlock<1, true, false>(whole, k - 1, next, stride);
+    scales[k - 1] = reflect(k - 1, next, negligible, d, e);
+    const RankUpdate rest{wholeVectors(k - 1), v, w, w, v, next, sums};
+    if (scales[k - 1] != 0) {
+      updateRows<true, true>(rest, k - 1, a, stride);
+    } else {
+      updateRows<true, false>(rest, k - 1, a, stride);
     }
-    scales[k] = scale;
   }
   d[0] = a[0];
   e[size - 1] = 0;
 
-  // Q = H_(size - 1) ... H_2, from the smallest, so that only a leading block is touched.
+  // Q = H_(size - 1) ... H_2, from the smallest, so that only a leading block is touched, and its
+  // row k is still the identity's where reflection k + 1 comes.
   for (size_t i = 0; i < size; i++) {
     for (size_t j = 0; j < stride; j++) q[i * stride + j] = i == j ? 1 : 0;
   }
+  bool hasSums = false;
   for (size_t k = 2; k < size; k++) {
-    if (scales[k] == 0) continue;
-    const double* v = a + k * stride;
-    const size_t columns = wholeVectors(k);
-    sumRows(k, columns, v, q, stride, t);
-    for (size_t i = 0; i < k; i++) {
-      double* row = q + i * stride;
-      const double factor = scales[k] * v[i];
-      for (size_t j = 0; j < columns; j += kDoubles) {
-        storeDoubles(row + j, loadDoubles(row + j) - factor * loadDoubles(t + j));
-      }
+    if (scales[k] == 0) {
+      hasSums = false;
+      continue;
     }
+    double* const v = a + k * stride;
+    const size_t columns = wholeVectors(k);
+    if (!hasSums) sumRows(k, columns, v, q, stride, sums);
+    for (size_t j = 0; j < columns; j++) w[j] = scales[k] * sums[j];
+    hasSums = k + 1 < size && scales[k + 1] != 0;
+    const RankUpdate update{columns, v, w, nullptr, nullptr, v + stride, sums};
+    if (!hasSums) {
+      updateRows<false, false>(update, k, q, stride);
+      continue;
+    }
+    updateRows<false, true>(update, k, q, stride);
+    for (size_t j = columns; j < wholeVectors(k + 1); j++) sums[j] = 0;
+    sums[k] += v[stride + k];
   }
 }
 
