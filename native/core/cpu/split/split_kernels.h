@@ -60,6 +60,7 @@ struct TileSums {
 struct SplitDerivative {
   Derivative kind = Derivative::none;
   ConstMatrix h = {};
+  size_t next = 0;  // floats from h to the same of the next tile, if that is to be asked for
 };
 
 // X [rows x columns] as the left factor of products with weights, [rowBlocks(rows) x

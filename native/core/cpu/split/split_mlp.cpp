@@ -198,6 +198,8 @@ void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
       // d / d x = U W, then through the activation
       u.first = {tileSteps(layers[l + 1].outputs), above, packed[l + 1].backward.data()};
       u.derivative = derivative(l, tile);
+      // What is held cut is in some cache anyway.
+      if (scratch.held == nullptr) u.derivative.next = rows * hiddenWidth(outputs);
     }
     kernels_->cotangent(u);
     kernels_->addGradient({outputs, layers[l].inputs, tileSteps(rows), scratch.transposed.data(),
