@@ -10,9 +10,9 @@ namespace trustregion::cpu {
 // Floats of hidden activations (and derivatives, SiLU) that one row takes.
 size_t hiddenFloats(const CpuMlp& mlp);
 
-// Tiles that what the layers read of a tile of rows takes, cut for products of bfloat16. Where near
-// caches hold those of all rows they are cut once for all products, as far as the memory budget has
-// room; 0 means that they are cut anew for each.
+// How many tiles of bfloat16 the layers' inputs of one tile of rows take, where they are held: cut
+// once for all products, which pays while near caches hold those of all rows, and as far as the
+// memory budget has room. 0: they are cut anew for each product.
 size_t heldCutTiles(const CpuMlp& mlp, size_t rows);
 
 // Bytes that a batch with actions and advantages takes, of which the hidden activations of
