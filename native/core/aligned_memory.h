@@ -48,8 +48,10 @@ struct UninitializedAllocator : CacheLineAllocator<T> {
 };
 
 using AlignedFloats = std::vector<float, CacheLineAllocator<float>>;
-using UninitializedFloats = std::vector<float, UninitializedAllocator<float>>;
-using UninitializedDoubles = std::vector<double, UninitializedAllocator<double>>;
+template <class T>
+using UninitializedVector = std::vector<T, UninitializedAllocator<T>>;
+using UninitializedFloats = UninitializedVector<float>;
+using UninitializedDoubles = UninitializedVector<double>;
 using AlignedDoubles = std::vector<double, CacheLineAllocator<double>>;
 
 }  // namespace trustregion

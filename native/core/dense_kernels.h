@@ -9,12 +9,16 @@ template <class Number>
 constexpr size_t kAlignmentOf = 64 / sizeof(Number);
 constexpr size_t kDenseAlignment = kAlignmentOf<double>;
 
+constexpr size_t toMultiple(size_t count, size_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
 // Distance of rows for a matrix of so many columns: whole vectors, off the powers of two, at which
 // rows would fall into the same few sets of a cache.
 template <class Number = double>
 constexpr size_t denseStride(size_t columns) {
   constexpr size_t kVector = kAlignmentOf<Number>;
-  const size_t padded = (columns + kVector - 1) / kVector * kVector;
+  const size_t padded = toMultiple(columns, kVector);
   return padded % (16 * kVector) == 0 ? padded + kVector : padded;
 }
 

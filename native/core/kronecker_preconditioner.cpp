@@ -168,7 +168,7 @@ KroneckerPreconditionerOf<Number>::KroneckerPreconditionerOf(const PolicyModel& 
 template <class Number>
 void KroneckerPreconditionerOf<Number>::apply(double damping, std::span<const double> r,
                                               std::span<double> z) const {
-  std::vector<Number, UninitializedAllocator<Number>> scratch(3 * scratchSize_);
+  UninitializedVector<Number> scratch(3 * scratchSize_);
   Number* const residual = scratch.data();
   Number* const first = residual + scratchSize_;
   Number* const second = first + scratchSize_;

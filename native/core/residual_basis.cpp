@@ -66,8 +66,8 @@ void ResidualBasis<Number>::project(size_t first, std::span<const double> r,
 template <class Number>
 double ResidualBasis<Number>::largestCosine(std::span<const double> sums, double rho) const {
   double largest = 0;
-  for (const double sum : sums) largest = std::max(largest, std::abs(sum) / std::sqrt(rho));
-  return largest;
+  for (const double sum : sums) largest = std::max(largest, std::abs(sum));
+  return largest / std::sqrt(rho);
 }
 
 template <class Number>

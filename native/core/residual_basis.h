@@ -40,7 +40,7 @@ class ResidualBasis {
   void remove(std::span<const double> sums, unsigned threads, std::span<double> r) const;
 
  private:
-  using Vectors = std::vector<std::vector<Number, UninitializedAllocator<Number>>>;
+  using Vectors = std::vector<UninitializedVector<Number>>;
 
   void append(std::span<const double> vector, double scale, Vectors& blocks) const;
   const Number* vectorAt(size_t index, const Vectors& blocks) const;

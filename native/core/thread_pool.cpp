@@ -18,6 +18,24 @@
 namespace trustregion {
 namespace {
 
+// What is to be done, and what went wrong first.
+struct Work {
+  explicit Work(FunctionRef<void(size_t, unsigned)> taskOfWork) : task(taskOfWork) {}
+
+  const FunctionRef<void(size_t, unsigned)> task;
+  std::mutex exceptionMutex;
+  std::exception_ptr exception;
+
+  void run(size_t index, unsigned worker) {
+    try {
+      task(index, worker);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(exceptionMutex);
+      if (!exception) exception = std::current_exception();
+    }
+  }
+};
+
 // Consecutive tasks, claimed one after the other.
 struct alignas(64) Share {
   std::atomic<size_t> next{0};
@@ -26,24 +44,22 @@ struct alignas(64) Share {
   bool isLeft() const { return next.load(std::memory_order_relaxed) < end; }
 };
 
-// One call of parallelFor, on its caller's stack. Each worker has a share of the tasks, and helps
-// the others once it is done.
+// Work for several threads, on the stack of the one that calls. Each worker has a share of the
+// tasks, and helps the others once it is done.
 struct Job {
-  Job(FunctionRef<void(size_t, unsigned)> taskOfJob, size_t taskCount, unsigned threadCount)
-      : task(taskOfJob), threads(threadCount) {
+  Job(Work& workOfJob, size_t taskCount, unsigned threadCount)
+      : work(workOfJob), threads(threadCount) {
     for (size_t worker = 0; worker < threads; worker++) {
       shares[worker].next.store(worker * taskCount / threads, std::memory_order_relaxed);
       shares[worker].end = (worker + 1) * taskCount / threads;
     }
   }
 
-  const FunctionRef<void(size_t, unsigned)> task;
+  Work& work;
   const unsigned threads;
   Share shares[kMaxThreads];
   uint64_t taken = 1;  // one bit for each worker, 0 being the caller; guarded by the pool's mutex
   std::atomic<unsigned> helpers{0};
-  std::mutex exceptionMutex;
-  std::exception_ptr exception;
   Job* nextJob = nullptr;  // the pool's list of jobs; guarded by its mutex
 
   void run(unsigned worker) {
@@ -51,17 +67,8 @@ struct Job {
       Share& share = shares[(worker + i) % threads];
       while (share.isLeft()) {
         const size_t index = share.next.fetch_add(1, std::memory_order_relaxed);
-        if (index < share.end) runTask(index, worker);
+        if (index < share.end) work.run(index, worker);
       }
-    }
-  }
-
-  void runTask(size_t index, unsigned worker) {
-    try {
-      task(index, worker);
-    } catch (...) {
-      const std::lock_guard<std::mutex> lock(exceptionMutex);
-      if (!exception) exception = std::current_exception();
     }
   }
 
@@ -108,24 +115,19 @@ class ThreadPool {
   }
 
   void run(Job& job) {
-    if (job.threads <= 1) {
-      job.run(0);
-    } else {
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        grow(job.threads - 1);
-        add(job);
-        generation_.fetch_add(1, std::memory_order_release);
-      }
-      wake_.notify_all();
-      job.run(0);
-      {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        remove(job);  // nobody joins from here on
-      }
-      wait(job);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      grow(job.threads - 1);
+      add(job);
+      generation_.fetch_add(1, std::memory_order_release);
     }
-    if (job.exception) std::rethrow_exception(job.exception);
+    wake_.notify_all();
+    job.run(0);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      remove(job);  // nobody joins from here on
+    }
+    wait(job);
   }
 
  private:
@@ -225,8 +227,15 @@ unsigned defaultThreads() {
 void parallelFor(size_t tasks, unsigned threads,
                  FunctionRef<void(size_t task, unsigned worker)> task) {
   const auto most = static_cast<unsigned>(std::clamp<size_t>(tasks, 1, kMaxThreads));
-  Job job(task, tasks, std::clamp(threads, 1U, most));
-  ThreadPool::instance().run(job);
+  const unsigned wanted = std::clamp(threads, 1U, most);
+  Work work(task);
+  if (wanted == 1) {
+    for (size_t i = 0; i < tasks; i++) work.run(i, 0);
+  } else {
+    Job job(work, tasks, wanted);
+    ThreadPool::instance().run(job);
+  }
+  if (work.exception) std::rethrow_exception(work.exception);
 }
 
 }  // namespace trustregion

@@ -25,7 +25,7 @@ constexpr size_t kSplitTileRows = 384;
 // one.
 constexpr size_t hiddenWidth(size_t width) {
   if (width <= kPanelColumns) return paddedWidth(width);
-  return (width + kPanelColumns - 1) / kPanelColumns * kPanelColumns;
+  return toMultiple(width, kPanelColumns);
 }
 
 // A matrix of hiddenWidth(width) columns, panel by panel.

@@ -163,9 +163,9 @@ class CpuProblem : public Problem {
 
   std::vector<PackedLayer> packed_;
   std::vector<PackedLayer> packedDirection_;
-  std::optional<SplitMlp> splitMlp_;  // where the kernels have products of bfloat16
-  std::vector<SplitTile, UninitializedAllocator<SplitTile>> splitTiles_;  // of splitInputs_
-  std::vector<SplitInputs> splitInputs_;  // of the tiles for which they are held
+  std::optional<SplitMlp> splitMlp_;           // where the kernels have products of bfloat16
+  UninitializedVector<SplitTile> splitTiles_;  // of splitInputs_
+  std::vector<SplitInputs> splitInputs_;       // of the tiles for which they are held
   std::vector<SplitLayer> splitPacked_;
   std::vector<SplitLayer> splitDirection_;
   std::vector<PackedLayer> packedCandidate_;

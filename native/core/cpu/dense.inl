@@ -120,9 +120,7 @@ inline void sumRows(size_t rows, size_t columns, const double* factors, const do
   }
 }
 
-inline size_t wholeVectors(size_t count) {
-  return (count + kDenseAlignment - 1) / kDenseAlignment * kDenseAlignment;
-}
+inline size_t wholeVectors(size_t count) { return toMultiple(count, kDenseAlignment); }
 
 // The reflection H = I - scale v v' that takes row k to its subdiagonal: v in place of the row's
 // first k numbers, padded with zeros. Returns the scale; 0: there is nothing to take.
@@ -143,14 +141,12 @@ inline double reflect(size_t k, double* row, double negligible, double* d, doubl
   return 2 / dotDense(columns, row, row);
 }
 
-// row_i -= x_i y + z_i u for kRows rows and, while they are at hand, sums += next_i row_i. Without
-// `z` and `next` that much less.
+// row_i -= x_i y, or x_i y + y_i x, for kRows rows and, while they are at hand, sums += next_i
+// row_i.
 struct RankUpdate {
   size_t columns;  // whole vectors
   const double* x;
   const double* y;
-  const double* z;
-  const double* u;
   const double* next;
   double* sums;
 };
@@ -159,12 +155,12 @@ template <size_t kRows, bool kIsTwofold, bool kSums>
 inline void updateRowsBlock(const RankUpdate& update, size_t i, double* row, size_t stride) {
   for (size_t j = 0; j < update.columns; j += kDoubles) {
     const Doubles y = loadDoubles(update.y + j);
-    const Doubles u = kIsTwofold ? loadDoubles(update.u + j) : Doubles{};
+    const Doubles x = kIsTwofold ? loadDoubles(update.x + j) : Doubles{};
     Doubles sum = kSums ? loadDoubles(update.sums + j) : Doubles{};
 #pragma GCC unroll 4
     for (size_t r = 0; r < kRows; r++) {
       Doubles value = loadDoubles(row + r * stride + j) - update.x[i + r] * y;
-      if constexpr (kIsTwofold) value -= update.z[i + r] * u;
+      if constexpr (kIsTwofold) value -= update.y[i + r] * x;
       storeDoubles(row + r * stride + j, value);
       if constexpr (kSums) sum += update.next[i + r] * value;
     }
@@ -215,10 +211,10 @@ void tridiagonalize(size_t size, size_t stride, double negligible, double* a, do
     for (size_t j = k; j < columns; j++) w[j] = 0;
     const double part = 0.5 * scales[k] * dotDense(columns, w, v);
     for (size_t j = 0; j < k; j++) w[j] -= part * v[j];
-    const RankUpdate whole{columns, v, w, w, v, nullptr, nullptr};
+    const RankUpdate whole{columns, v, w, nullptr, nullptr};
     updateRowsBlock<1, true, false>(whole, k - 1, next, stride);
     scales[k - 1] = reflect(k - 1, next, negligible, d, e);
-    const RankUpdate rest{wholeVectors(k - 1), v, w, w, v, next, sums};
+    const RankUpdate rest{wholeVectors(k - 1), v, w, next, sums};
     if (scales[k - 1] != 0) {
       updateRows<true, true>(rest, k - 1, a, stride);
     } else {
@@ -244,7 +240,7 @@ void tridiagonalize(size_t size, size_t stride, double negligible, double* a, do
     if (!hasSums) sumRows(k, columns, v, q, stride, sums);
     for (size_t j = 0; j < columns; j++) w[j] = scales[k] * sums[j];
     hasSums = k + 1 < size && scales[k + 1] != 0;
-    const RankUpdate update{columns, v, w, nullptr, nullptr, v + stride, sums};
+    const RankUpdate update{columns, v, w, v + stride, sums};
     if (!hasSums) {
       updateRows<false, false>(update, k, q, stride);
       continue;
@@ -267,7 +263,7 @@ inline void rotateColumns(const RotationSweep& sweep, double* rows, size_t strid
     const double s = sweep.s[i - sweep.low];
     double* upper = rows + i * stride;
     double* lower = upper + stride;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
     for (size_t v = 0; v < kVectors; v++) {
       const Doubles x = loadDoubles(upper + v * kDoubles);
       storeDoubles(lower + v * kDoubles, s * x + c * carried[v]);
@@ -275,7 +271,7 @@ inline void rotateColumns(const RotationSweep& sweep, double* rows, size_t strid
     }
   }
   row = rows + sweep.low * stride;
-#pragma GCC unroll 8
+#pragma GCC unroll 9
   for (size_t v = 0; v < kVectors; v++) storeDoubles(row + v * kDoubles, carried[v]);
 }
 

@@ -13,9 +13,7 @@ namespace trustregion::cpu {
 // Rows of float matrices start at multiples of this, so that every vector width divides them.
 constexpr size_t kRowAlignment = 16;  // floats: one cache line, one AVX-512 vector
 
-constexpr size_t paddedWidth(size_t width) {
-  return (width + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
-}
+constexpr size_t paddedWidth(size_t width) { return toMultiple(width, kRowAlignment); }
 
 // Columns of a panel.
 constexpr size_t kPanelColumns = 64;

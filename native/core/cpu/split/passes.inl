@@ -177,6 +177,34 @@ void tangent(const SplitTangent& t) {
   }
 }
 
+// to += from, or to = from, for at most kLanes sums.
+template <SumMode kMode>
+TRUSTREGION_ALWAYS_INLINE void addLineAs(double* to, const float* from, size_t width) {
+  typedef double Unaligned __attribute__((vector_size(64), aligned(8), may_alias));
+  if (width == kLanes) {
+#pragma GCC unroll 2
+    for (size_t half = 0; half < 2; half++) {
+      const HalfVec values = *reinterpret_cast<const HalfVec*>(from + half * kLanes / 2);
+      const DoubleVec value = __builtin_convertvector(values, DoubleVec);
+      Unaligned* const at = reinterpret_cast<Unaligned*>(to + half * kLanes / 2);
+      *at = kMode == SumMode::add ? *at + value : value;
+    }
+    return;
+  }
+  for (size_t j = 0; j < width; j++) {
+    const auto value = static_cast<double>(from[j]);
+    to[j] = kMode == SumMode::add ? to[j] + value : value;
+  }
+}
+
+TRUSTREGION_ALWAYS_INLINE void addLine(SumMode mode, double* to, const float* from, size_t width) {
+  if (mode == SumMode::add) {
+    addLineAs<SumMode::add>(to, from, width);
+  } else {
+    addLineAs<SumMode::overwrite>(to, from, width);
+  }
+}
+
 // Ends the blocks of a cotangent: left tiles, tiles of the transpose, sums of columns.
 template <Derivative kDerivative>
 class CotangentEnd {
@@ -237,11 +265,7 @@ class CotangentEnd {
       alignas(64) float from[kLanes];
       store(from, (columnSums_[0][half] + columnSums_[2][half]) +
                       (columnSums_[1][half] + columnSums_[3][half]));
-      double* const to = u_.biasSum + column;
-      for (size_t i = 0; i < smaller(kLanes, u_.columns - column); i++) {
-        const auto value = static_cast<double>(from[i]);
-        to[i] = u_.mode == SumMode::add ? to[i] + value : value;
-      }
+      addLine(u_.mode, u_.biasSum + column, from, smaller(kLanes, u_.columns - column));
     }
   }
 
@@ -315,35 +339,12 @@ class GradientEnd {
         double* const to = g_.sum + (firstOutput_ + output) * g_.inputs +
                            (firstInput_ + input) * height + line * width;
         const float* const from = sums_ + (output + line) * kSumColumns + input;
-        if (g_.mode == SumMode::add) {
-          addLine<SumMode::add>(to, from, width);
-        } else {
-          addLine<SumMode::overwrite>(to, from, width);
-        }
+        addLine(g_.mode, to, from, width);
       }
     }
   }
 
  private:
-  template <SumMode kMode>
-  static TRUSTREGION_ALWAYS_INLINE void addLine(double* to, const float* from, size_t width) {
-    typedef double Unaligned __attribute__((vector_size(64), aligned(8), may_alias));
-    if (width == kLanes) {
-#pragma GCC unroll 2
-      for (size_t half = 0; half < 2; half++) {
-        const HalfVec values = *reinterpret_cast<const HalfVec*>(from + half * kLanes / 2);
-        const DoubleVec value = __builtin_convertvector(values, DoubleVec);
-        Unaligned* const at = reinterpret_cast<Unaligned*>(to + half * kLanes / 2);
-        *at = kMode == SumMode::add ? *at + value : value;
-      }
-      return;
-    }
-    for (size_t j = 0; j < width; j++) {
-      const auto value = static_cast<double>(from[j]);
-      to[j] = kMode == SumMode::add ? to[j] + value : value;
-    }
-  }
-
   const SplitGradient& g_;
   size_t inputPairs_;
   size_t firstOutput_ = 0;
