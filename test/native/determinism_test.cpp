@@ -92,16 +92,36 @@ const bool kCrowdAdded =
       }
     });
 
+std::vector<double> factorsOf(Problem& held, size_t stride) {
+  KroneckerSampling sampling;
+  sampling.stride = stride;
+  std::vector<double> all;
+  for (const auto& layer : held.kroneckerFactors(sampling).layers) {
+    all.insert(all.end(), layer.input.begin(), layer.input.end());
+    all.insert(all.end(), layer.output.begin(), layer.output.end());
+  }
+  return all;
+}
+
+// Products may keep activations in another form from the first one on.
 const bool kAgainAdded =
     addForEachBackend("asked again, the same bits", [](const Backend& backend) {
-      const PolicyProblem problem = problemOf(257, Activation::silu);
-      const auto held = problem.on(backend, 2);
-      const std::vector<double> first = answersOf(*held, problem);
-      // Other questions in between must leave no trace in the scratch memory.
-      std::vector<double> ignored(problem.parameters.size());
-      held->fisherProduct(problem.candidate, ignored);
-      held->evaluate(problem.parameters);
-      CHECK(sameBits(answersOf(*held, problem), first));
+      for (const size_t width : {5, 70}) {
+        const Context context("width ", width);
+        const PolicyProblem problem =
+            randomProblem(Distribution::gaussian(2), Activation::silu, {457, 3, {width, 30}}, 257);
+        const auto held = problem.on(backend, 2);
+        const std::vector<double> factors = factorsOf(*held, 1);
+        const std::vector<double> someFactors = factorsOf(*held, 3);
+        const std::vector<double> first = answersOf(*held, problem);
+        // Other questions in between must leave no trace in the scratch memory.
+        std::vector<double> ignored(problem.parameters.size());
+        held->fisherProduct(problem.candidate, ignored);
+        held->evaluate(problem.parameters);
+        CHECK(sameBits(answersOf(*held, problem), first));
+        CHECK(sameBits(factorsOf(*held, 1), factors));
+        CHECK(sameBits(factorsOf(*held, 3), someFactors));
+      }
     });
 
 const bool kConcurrentAdded = addForEachBackend(

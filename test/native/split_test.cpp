@@ -32,6 +32,10 @@ Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) {
   return result;
 }
 
+typedef uint32_t WordLanes __attribute__((vector_size(64), may_alias));
+WordLanes joinUpperHalves(WordLanes a, WordLanes b) { return (a >> 16) | (b & 0xffff0000); }
+WordLanes joinLowerHalves(WordLanes a, WordLanes b) { return (a & 0xffff) | (b << 16); }
+
 bool request() { return true; }
 void acquire() {}
 void release() {}
@@ -43,24 +47,11 @@ class TileUnit {
  public:
   static constexpr size_t kGroups = 3;
 
-  template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-  void sum(const TileSums& sums, Meanwhile&& meanwhile) {
+  template <size_t kRowBlocks, size_t kColumnBlocks, class Sums, class Meanwhile>
+  void sum(const Sums& sums, Meanwhile&& meanwhile) {
     std::memset(tiles_, 0, sizeof(tiles_));
-    for (const SplitFactors* f : {&sums.first, &sums.second}) {
-      for (size_t step = 0; step < f->steps; step++) {
-        for (size_t group = 0; group < kGroups; group++) {
-          for (size_t i = 0; i < kRowBlocks; i++) {
-            for (size_t j = 0; j < kColumnBlocks; j++) {
-              const SplitTile& left = f->left[i * f->steps + step];
-              const SplitTile& right = f->right[j * f->steps + step];
-              add(group == 0 ? left.low : left.high, group == 2 ? right.low : right.high,
-                  tiles_[i][j]);
-            }
-          }
-          meanwhile();
-        }
-      }
-    }
+    addFactors<kRowBlocks, kColumnBlocks>(sums.first, meanwhile);
+    addFactors<kRowBlocks, kColumnBlocks>(sums.second, meanwhile);
   }
 
   template <size_t kRowBlocks, size_t kColumnBlocks>
@@ -75,6 +66,25 @@ class TileUnit {
  private:
   using Tile = float[kTileSide][kTileSide];
   using Words = uint32_t[kTileSide][kTileSide];
+
+  template <size_t kRowBlocks, size_t kColumnBlocks, class Factors, class Meanwhile>
+  void addFactors(const Factors& f, Meanwhile& meanwhile) {
+    f.begin();
+    for (size_t step = 0; step < f.steps; step++) {
+      for (size_t group = 0; group < kGroups; group++) {
+        for (size_t i = 0; i < kRowBlocks; i++) {
+          for (size_t j = 0; j < kColumnBlocks; j++) {
+            const SplitTile& left = f.leftAt(i, step);
+            const SplitTile& right = f.rightAt(j, step);
+            add(group == 0 ? left.low : left.high, group == 2 ? right.low : right.high,
+                tiles_[i][j]);
+          }
+        }
+        f.prepare(step, group);
+        meanwhile();
+      }
+    }
+  }
 
   static float lower(uint32_t word) { return std::bit_cast<float>(word << 16); }
   static float upper(uint32_t word) { return std::bit_cast<float>(word & 0xffff0000U); }
@@ -183,16 +193,29 @@ struct TilePasses {
     split.pack(problem.parameters, cpu::PackFor::forwardAndBackward, weights, 3);
     split.pack(problem.direction, cpu::PackFor::forward, direction, 3);
     cpu::SplitScratch scratch = split.makeScratch(problem.rows);
+    std::vector<cpu::SplitTiles> tiles;
+    cpu::SplitActivations activations;
+    const auto cutTo = [&](std::vector<cpu::SplitTile*>& to, const Matrix& from, size_t columns) {
+      tiles.emplace_back(SplitMlp::leftTiles(problem.rows, columns));
+      split.cut(problem.rows, columns, from, tiles.back().data());
+      to.push_back(tiles.back().data());
+    };
+    const auto& layers = problem.model.network.layers();
+    for (size_t l = 0; l < layers.size(); l++)
+      cutTo(activations.input, tile.input[l], layers[l].inputs);
+    for (size_t l = 0; l + 1 < layers.size(); l++) {
+      cutTo(activations.derivative, tile.derivative[l], layers[l].outputs);
+    }
     std::fill(head.begin(), head.end(), kNan);
-    split.tangent(weights, direction, problem.rows, tile, scratch, head.data());
+    split.tangent(weights, direction, problem.rows, activations, scratch, head.data());
     const size_t size = problem.model.network.parameterCount();
     std::vector<double> sums(size, std::numeric_limits<double>::quiet_NaN());
     for (size_t j = problem.model.network.outputs(); j < mlp.outputWidth(); j++) {
       for (size_t i = 0; i < problem.rows; i++) head[i * mlp.outputWidth() + j] = kNan;
     }
-    split.backward(weights, problem.rows, tile, head.data(), scratch, sums.data(),
+    split.backward(weights, problem.rows, activations, head.data(), scratch, sums.data(),
                    cpu::SumMode::overwrite);
-    split.backward(weights, problem.rows, tile, head.data(), scratch, sums.data(),
+    split.backward(weights, problem.rows, activations, head.data(), scratch, sums.data(),
                    cpu::SumMode::add);
     // In two parts, cut where no layer or block ends.
     std::vector<double> ordered(size);
@@ -292,10 +315,12 @@ CASE("x is high + low to within 2^-16 of itself") {
     const auto exponent = static_cast<int>(random.below(200)) - 100;
     const auto x = static_cast<float>(std::ldexp(1 + random.uniform(), exponent)) *
                    (random.below(2) == 0 ? -1.0f : 1.0f);
-    const auto [high, rest] = cpu::imitated::split(cpu::imitated::Vec{} + x);
-    const float low = std::bit_cast<float>(rest[0] & cpu::imitated::kUpperHalf);
-    const double error = std::abs(
-        (static_cast<double>(std::bit_cast<float>(high[0])) + low - static_cast<double>(x)) / x);
+    const auto words = cpu::imitated::split(cpu::imitated::Vec{} + x);
+    const auto upperHalf = [](uint32_t word) {
+      return static_cast<double>(std::bit_cast<float>(word & cpu::imitated::kUpperHalf));
+    };
+    const double error =
+        std::abs((upperHalf(words.high[0]) + upperHalf(words.low[0]) - static_cast<double>(x)) / x);
     largest = std::max(largest, error);
   }
   CHECK(largest <= 0x1p-16);

@@ -44,17 +44,18 @@ void CpuProblem::meanProduct(std::span<const double> vector, std::span<double> r
     meanOverTiles(
         result,
         [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
-          pointToActivations(tile, worker);
-          mlp.tangent(packed, direction, tile.rows, worker.activations, worker.*scratch,
+          const auto& activations = activationsForProduct(mlp, tile, worker);
+          mlp.tangent(packed, direction, tile.rows, activations, worker.*scratch,
                       worker.head.data());
           makeCotangent(tile, worker, sum, mode);
-          mlp.backward(packed, tile.rows, worker.activations, worker.headCotangent.data(),
-                       worker.*scratch, sum, mode);
+          mlp.backward(packed, tile.rows, activations, worker.headCotangent.data(), worker.*scratch,
+                       sum, mode);
         },
         [&](std::span<const double> part, size_t first) { mlp.restoreOrder(part, first, result); });
   };
   if (splitMlp_) {
     run(*splitMlp_, splitPacked_, splitDirection_, &Worker::splitScratch);
+    isCut_ = true;
   } else {
     run(mlp_, packed_, packedDirection_, &Worker::scratch);
   }
@@ -147,8 +148,7 @@ void CpuProblem::gatherActivations(size_t firstRow, size_t stride, size_t rows, 
       const size_t row = firstRow + i * stride;
       const Tile from = tileAt(row / tileRows_);
       const ConstMatrix matrix =
-          inPanels(held.data() + from.firstRow * hiddenWidth(width), from.rows, width)
-              .from(row - from.firstRow);
+          inPanels(heldAt(held, from, width), from.rows, width).from(row - from.firstRow);
       for (size_t first = 0; first < width; first += kPanelColumns) {
         const size_t panel = first / kPanelColumns;
         std::copy_n(matrix.data + panel * matrix.panel, to.row,
@@ -156,7 +156,7 @@ void CpuProblem::gatherActivations(size_t firstRow, size_t stride, size_t rows, 
       }
     }
   };
-  const bool allHeld = heldRows_ == rows_;
+  const bool allHeld = heldRows_ == rows_ && !isCut_;
   for (size_t l = 0; l < hiddenLayers; l++) {
     const size_t width = layers[l].outputs;
     tile.input[l + 1] = inPanels((buffer++)->data(), rows, width);

@@ -104,40 +104,59 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
 }
 
 // Of what the budget leaves beside all else that the problem needs, hidden activations get as many
-// tiles as go in. What is then left goes to the same tiles cut for products of bfloat16.
+// tiles as go in.
 void CpuProblem::holdActivations(size_t memoryBudget) {
   const auto& layers = model_.network.layers();
   const size_t hiddenLayers = layers.size() - 1;
   const size_t needed = problemBytes(model_, mlp_, rows_, 0, threads_);
   const size_t left = memoryBudget > needed ? memoryBudget - needed : 0;
-  const size_t tileBytes = sizeof(float) * tileRows_ * std::max<size_t>(hiddenFloats(mlp_), 1);
+  const size_t tileBytes = std::max<size_t>(heldBytes(mlp_, tileRows_), 1);
   heldRows_ = std::min(rows_, left / tileBytes * tileRows_);
 
   inputs_.emplace_back(rows_ * mlp_.inputWidth());
+  cutInputs_.resize(heldRows_ / tileRows_ * heldInputTiles(mlp_, tileRows_) +
+                    heldInputTiles(mlp_, heldRows_ % tileRows_));
   const auto hold = [&](std::vector<UninitializedFloats>& to, size_t width) {
-    to.emplace_back(heldRows_ * hiddenWidth(width));
+    to.emplace_back(heldFloats(mlp_, heldRows_, tileRows_, width));
     if (hiddenWidth(width) != width) std::fill(to.back().begin(), to.back().end(), 0.0F);
   };
   for (size_t l = 0; l < hiddenLayers; l++) {
     hold(inputs_, layers[l].outputs);
     if (mlp_.storesDerivative()) hold(derivatives_, layers[l].outputs);
   }
-  if (heldRows_ == rows_) {
-    const size_t cutTiles = heldCutTiles(mlp_, rows_);
-    if (cutTiles == 0) return;
-    const size_t room = left - std::min(left, tileCount() * tileBytes);
-    const size_t count = std::min(tileCount(), room / (cutTiles * sizeof(SplitTile)));
-    splitTiles_.resize(count * cutTiles);
-    for (size_t i = 0; i < count; i++) splitInputs_.push_back({&splitTiles_[i * cutTiles]});
-    return;
-  }
   for (Worker& worker : workers_) {
-    for (size_t l = 0; l < hiddenLayers; l++) {
-      const size_t width = hiddenWidth(layers[l].outputs);
-      worker.recomputed.emplace_back(tileRows_ * width);
-      if (mlp_.storesDerivative()) worker.recomputed.emplace_back(tileRows_ * width);
+    if (splitMlp_) {
+      worker.cutActivations.input.resize(layers.size());
+      worker.cutActivations.derivative.resize(derivatives_.size());
+    }
+    if (heldRows_ == rows_) continue;
+    makeRecomputed(worker);
+    if (!splitMlp_) continue;
+    for (size_t l = 0; l <= hiddenLayers; l++) {
+      worker.cut.emplace_back(SplitMlp::leftTiles(tileRows_, layers[l].inputs));
+    }
+    for (size_t l = 0; l < derivatives_.size(); l++) {
+      worker.cut.emplace_back(SplitMlp::leftTiles(tileRows_, layers[l].outputs));
     }
   }
+}
+
+void CpuProblem::makeRecomputed(Worker& worker) const {
+  const auto& layers = model_.network.layers();
+  for (size_t l = 0; l + 1 < layers.size(); l++) {
+    const size_t width = hiddenWidth(layers[l].outputs);
+    worker.recomputed.emplace_back(tileRows_ * width);
+    if (mlp_.storesDerivative()) worker.recomputed.emplace_back(tileRows_ * width);
+  }
+}
+
+float* CpuProblem::heldAt(UninitializedFloats& held, const Tile& tile, size_t width) const {
+  return held.data() + tile.firstRow / tileRows_ * heldFloats(mlp_, tileRows_, width);
+}
+
+const float* CpuProblem::heldAt(const UninitializedFloats& held, const Tile& tile,
+                                size_t width) const {
+  return held.data() + tile.firstRow / tileRows_ * heldFloats(mlp_, tileRows_, width);
 }
 
 CpuProblem::Tile CpuProblem::tileAt(size_t index) const {
@@ -157,10 +176,11 @@ void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
   auto& [input, derivative] = worker.activations;
   input[0] = rowMajor(inputs_[0].data() + tile.firstRow * mlp_.inputWidth(), mlp_.inputWidth());
   const auto& layers = model_.network.layers();
+  const bool isHere = isCached(tile);
+  if (!isHere && worker.recomputed.empty()) makeRecomputed(worker);  // behind the first product
   auto recomputed = worker.recomputed.begin();
   const auto place = [&](UninitializedFloats& held, size_t width) {
-    float* const data =
-        isHeld(tile) ? held.data() + tile.firstRow * hiddenWidth(width) : (recomputed++)->data();
+    float* const data = isHere ? heldAt(held, tile, width) : (recomputed++)->data();
     return inPanels(data, tile.rows, width);
   };
   for (size_t l = 0; l + 1 < layers.size(); l++) {
@@ -171,11 +191,52 @@ void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
 
 void CpuProblem::pointToActivations(const Tile& tile, Worker& worker) {
   pointToCache(tile, worker);
-  const size_t index = tile.firstRow / tileRows_;
-  worker.splitScratch.held = index < splitInputs_.size() ? &splitInputs_[index] : nullptr;
-  if (!isHeld(tile)) {
+  if (!isCached(tile)) {
     mlp_.forward(packed_, tile.rows, worker.activations, worker.head.data());
   }
+}
+
+const TileActivations& CpuProblem::activationsForProduct(const CpuMlp&, const Tile& tile,
+                                                         Worker& worker) {
+  pointToActivations(tile, worker);
+  return worker.activations;
+}
+
+const SplitActivations& CpuProblem::activationsForProduct(const SplitMlp& mlp, const Tile& tile,
+                                                          Worker& worker) {
+  const auto& layers = model_.network.layers();
+  const bool isHere = isHeld(tile);
+  const bool isReady = isHere && isCut_;
+  if (!isReady) pointToActivations(tile, worker);
+  auto& [input, derivative] = worker.cutActivations;
+  auto cut = worker.cut.begin();
+  // Of layer l's inputs. What is held is copied first, because it is cut to where it stands.
+  const auto place = [&](ConstMatrix from, UninitializedFloats& held, size_t width) {
+    if (!isHere) {
+      SplitTile* const to = (cut++)->data();
+      mlp.cut(tile.rows, width, from, to);
+      return to;
+    }
+    float* const at = heldAt(held, tile, width);
+    SplitTile* const to = reinterpret_cast<SplitTile*>(at);
+    if (!isCut_) {
+      float* const copy = worker.scratch.first.data();
+      std::copy_n(at, tile.rows * hiddenWidth(width), copy);
+      mlp.cut(tile.rows, width, inPanels(copy, tile.rows, width), to);
+    }
+    return to;
+  };
+  input[0] = isHere
+                 ? cutInputs_.data() + tile.firstRow / tileRows_ * heldInputTiles(mlp_, tileRows_)
+                 : (cut++)->data();
+  if (!isReady) mlp.cut(tile.rows, layers[0].inputs, worker.activations.input[0], input[0]);
+  for (size_t l = 0; l + 1 < layers.size(); l++) {
+    input[l + 1] = place(worker.activations.input[l + 1], inputs_[l + 1], layers[l].outputs);
+  }
+  for (size_t l = 0; l < derivatives_.size(); l++) {
+    derivative[l] = place(worker.activations.derivative[l], derivatives_[l], layers[l].outputs);
+  }
+  return worker.cutActivations;
 }
 
 // Observations from the cache; hidden layers of a candidate in two buffers by turns, since nothing

@@ -66,6 +66,8 @@ class CpuProblem : public Problem {
   struct Worker {
     TileScratch scratch;
     SplitScratch splitScratch;
+    SplitActivations cutActivations;        // pointers into caches or `cut`
+    std::vector<SplitTiles> cut;            // activations of one tile that is not held, cut
     TileActivations activations;            // pointers into caches, `recomputed` or `candidate`
     std::vector<AlignedFloats> recomputed;  // activations of one tile that is not held
     std::vector<AlignedFloats> candidate;   // hidden activations of one tile, for evaluate
@@ -102,11 +104,21 @@ class CpuProblem : public Problem {
   Tile tileAt(size_t index) const;
   // Activations of a tile at theta: where they are held, or else computed anew.
   void pointToActivations(const Tile& tile, Worker& worker);
+  // The same as a product needs them: as they are, or cut for products of bfloat16, which takes
+  // their place where they are held.
+  const TileActivations& activationsForProduct(const CpuMlp& mlp, const Tile& tile, Worker& worker);
+  const SplitActivations& activationsForProduct(const SplitMlp& mlp, const Tile& tile,
+                                                Worker& worker);
   bool isHeld(const Tile& tile) const { return tile.firstRow + tile.rows <= heldRows_; }
+  bool isCached(const Tile& tile) const { return isHeld(tile) && !isCut_; }
+  // Where a tile's activations or derivatives of a hidden layer are held.
+  float* heldAt(UninitializedFloats& held, const Tile& tile, size_t width) const;
+  const float* heldAt(const UninitializedFloats& held, const Tile& tile, size_t width) const;
   const double* action(size_t row) const;
   const double* logStd(std::span<const double> parameters) const;
   void pointToCache(const Tile& tile, Worker& worker);
   void holdActivations(size_t memoryBudget);
+  void makeRecomputed(Worker& worker) const;
   void pointToCandidate(const Tile& tile, Worker& worker);
   void cacheTile(const Tile& tile, const ObservationScaling& scaling, NumberSpan observations,
                  Worker& worker);
@@ -163,9 +175,10 @@ class CpuProblem : public Problem {
 
   std::vector<PackedLayer> packed_;
   std::vector<PackedLayer> packedDirection_;
-  std::optional<SplitMlp> splitMlp_;           // where the kernels have products of bfloat16
-  UninitializedVector<SplitTile> splitTiles_;  // of splitInputs_
-  std::vector<SplitInputs> splitInputs_;       // of the tiles for which they are held
+  std::optional<SplitMlp> splitMlp_;  // where the kernels have products of bfloat16
+  // Observations of the rows held, cut; the hidden layers' places are in inputs_ and derivatives_.
+  UninitializedVector<SplitTile> cutInputs_;
+  bool isCut_ = false;  // by the first product
   std::vector<SplitLayer> splitPacked_;
   std::vector<SplitLayer> splitDirection_;
   std::vector<PackedLayer> packedCandidate_;

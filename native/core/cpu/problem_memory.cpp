@@ -13,14 +13,28 @@ size_t hiddenFloats(const CpuMlp& mlp) {
   return mlp.storesDerivative() ? 2 * floats : floats;
 }
 
-size_t heldCutTiles(const CpuMlp& mlp, size_t rows) {
-  // 17-64-64-6: products of 1,024 rows take 0.91 of the time, of 4,096 rows (5 MB) 0.93, of 8,192
-  // 0.97, of 16,384 1.2 times as long.
-  constexpr size_t kMostBytes = 8 << 20;
-  if (mlp.kernels().split == nullptr) return 0;
-  const size_t tileRows = mlp.tileRows(rows);
-  const size_t tiles = SplitMlp(mlp.layout(), *mlp.kernels().split).inputTiles(tileRows);
-  return (rows + tileRows - 1) / tileRows * tiles * sizeof(SplitTile) <= kMostBytes ? tiles : 0;
+size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t width) {
+  const size_t floats = rows * hiddenWidth(width);
+  if (mlp.kernels().split == nullptr) return floats;
+  return std::max(floats, SplitMlp::leftTiles(rows, width) * sizeof(SplitTile) / sizeof(float));
+}
+
+size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t tileRows, size_t width) {
+  return rows / tileRows * heldFloats(mlp, tileRows, width) +
+         heldFloats(mlp, rows % tileRows, width);
+}
+
+size_t heldInputTiles(const CpuMlp& mlp, size_t rows) {
+  return mlp.kernels().split == nullptr ? 0 : SplitMlp::leftTiles(rows, mlp.layout().inputs());
+}
+
+size_t heldBytes(const CpuMlp& mlp, size_t rows) {
+  const auto& layers = mlp.layout().layers();
+  size_t floats = 0;
+  for (size_t l = 0; l + 1 < layers.size(); l++) {
+    floats += (mlp.storesDerivative() ? 2 : 1) * heldFloats(mlp, rows, layers[l].outputs);
+  }
+  return floats * sizeof(float) + heldInputTiles(mlp, rows) * sizeof(SplitTile);
 }
 
 size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, size_t heldRows,
@@ -50,11 +64,14 @@ size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, si
   size_t split = 0;
   if (mlp.kernels().split != nullptr) {
     const SplitMlp splitMlp(model.network, *mlp.kernels().split);
-    split = workers * splitMlp.scratchBytes(tileRows) + splitMlp.packedBytes(PackFor::forward) +
-            splitMlp.packedBytes(PackFor::forwardAndBackward) +
-            (heldRows == rows ? tiles * heldCutTiles(mlp, rows) * sizeof(SplitTile) : 0);
+    const size_t cut = heldRows < rows ? heldBytes(mlp, tileRows) : 0;
+    split = workers * (splitMlp.scratchBytes(tileRows) + cut) +
+            splitMlp.packedBytes(PackFor::forward) +
+            splitMlp.packedBytes(PackFor::forwardAndBackward);
   }
-  return split + rows * row + heldRows * kFloat * hiddenFloats(mlp) + workers * scratch + vectors;
+  const size_t held =
+      heldRows / tileRows * heldBytes(mlp, tileRows) + heldBytes(mlp, heldRows % tileRows);
+  return split + rows * row + held + workers * scratch + vectors;
 }
 
 }  // namespace trustregion::cpu

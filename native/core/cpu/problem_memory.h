@@ -10,13 +10,21 @@ namespace trustregion::cpu {
 // Floats of hidden activations (and derivatives, SiLU) that one row takes.
 size_t hiddenFloats(const CpuMlp& mlp);
 
-// How many tiles of bfloat16 the layers' inputs of one tile of rows take, where they are held: cut
-// once for all products, which pays while near caches hold those of all rows, and as far as the
-// memory budget has room. 0: they are cut anew for each product.
-size_t heldCutTiles(const CpuMlp& mlp, size_t rows);
+// Floats that a tile of `rows` rows takes of a hidden layer's activations or derivatives, where
+// they are held: as they are, or cut for products of bfloat16, which takes their place.
+size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t width);
+
+// The same for all rows of a batch that are held, in tiles of `tileRows` and a last one.
+size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t tileRows, size_t width);
+
+// Tiles that the observations of `rows` rows take, cut for products of bfloat16; 0 without those.
+size_t heldInputTiles(const CpuMlp& mlp, size_t rows);
+
+// Bytes of all that is held of a tile of `rows` rows.
+size_t heldBytes(const CpuMlp& mlp, size_t rows);
 
 // Bytes that a batch with actions and advantages takes, of which the hidden activations of
-// `heldRows` rows are held (cut ones too, if those of all rows are): the formula of docs/memory.md.
+// `heldRows` rows are held, all of them or those of whole tiles: the formula of docs/memory.md.
 // problem_memory_test holds it against what is really allocated.
 size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, size_t heldRows,
                     unsigned threads);

@@ -64,6 +64,32 @@ static_assert(sizeof(TileConfiguration) == 64);
 typedef float Lanes __attribute__((vector_size(64), may_alias));
 inline Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
 
+typedef uint32_t WordLanes __attribute__((vector_size(64), may_alias));
+
+// One shuffle of bytes each. While the unit works, a core has one port for float32 vectors and
+// shifts, and another one for shuffles.
+inline WordLanes shuffleBytes(WordLanes to, __mmask64 bytes, WordLanes from, WordLanes order) {
+  return reinterpret_cast<WordLanes>(_mm512_mask_shuffle_epi8(reinterpret_cast<__m512i>(to), bytes,
+                                                              reinterpret_cast<__m512i>(from),
+                                                              reinterpret_cast<__m512i>(order)));
+}
+
+// (a >> 16) | (b & 0xffff0000)
+inline WordLanes joinUpperHalves(WordLanes a, WordLanes b) {
+  constexpr WordLanes kOrder = {0x0302, 0x0706, 0x0b0a, 0x0f0e, 0x0302, 0x0706, 0x0b0a, 0x0f0e,
+                                0x0302, 0x0706, 0x0b0a, 0x0f0e, 0x0302, 0x0706, 0x0b0a, 0x0f0e};
+  return shuffleBytes(b, 0x3333333333333333, a, kOrder);
+}
+
+// (a & 0xffff) | (b << 16)
+inline WordLanes joinLowerHalves(WordLanes a, WordLanes b) {
+  constexpr WordLanes kOrder = {0x01000000, 0x05040000, 0x09080000, 0x0d0c0000,
+                                0x01000000, 0x05040000, 0x09080000, 0x0d0c0000,
+                                0x01000000, 0x05040000, 0x09080000, 0x0d0c0000,
+                                0x01000000, 0x05040000, 0x09080000, 0x0d0c0000};
+  return shuffleBytes(a, 0xcccccccccccccccc, b, kOrder);
+}
+
 // Tiles are a thread's; while they hold nothing, a thread switch saves nothing of them.
 void acquire() {
   static constexpr TileConfiguration kConfiguration;
@@ -84,25 +110,31 @@ TRUSTREGION_ALWAYS_INLINE void addProducts() {
   if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) _tile_dpbf16ps(3, 5, 7);
 }
 
-template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-TRUSTREGION_ALWAYS_INLINE void addFactors(const SplitFactors& f, Meanwhile& meanwhile) {
+template <size_t kRowBlocks, size_t kColumnBlocks, class Factors, class Meanwhile>
+TRUSTREGION_ALWAYS_INLINE void addFactors(const Factors& f, Meanwhile& meanwhile) {
+  f.begin();
   for (size_t step = 0; step < f.steps; step++) {
-    const SplitTile& left0 = f.left[step];
-    const SplitTile& left1 = f.left[(kRowBlocks - 1) * f.steps + step];
-    const SplitTile& right0 = f.right[step];
-    const SplitTile& right1 = f.right[(kColumnBlocks - 1) * f.steps + step];
+    const SplitTile& left0 = f.leftAt(0, step);
+    const SplitTile& left1 = f.leftAt(kRowBlocks - 1, step);
+    const SplitTile& right0 = f.rightAt(0, step);
+    const SplitTile& right1 = f.rightAt(kColumnBlocks - 1, step);
+    // The loads of tiles do not tell the compiler that they read memory.
+    asm volatile("" ::: "memory");
     _tile_loadd(4, left0.low, kLineBytes);
     if constexpr (kRowBlocks == 2) _tile_loadd(5, left1.low, kLineBytes);
     _tile_loadd(6, right0.high, kLineBytes);
     if constexpr (kColumnBlocks == 2) _tile_loadd(7, right1.high, kLineBytes);
+    f.prepare(step, 0);
     meanwhile();
     addProducts<kRowBlocks, kColumnBlocks>();
     _tile_loadd(4, left0.high, kLineBytes);
     if constexpr (kRowBlocks == 2) _tile_loadd(5, left1.high, kLineBytes);
+    f.prepare(step, 1);
     meanwhile();
     addProducts<kRowBlocks, kColumnBlocks>();
     _tile_loadd(6, right0.low, kLineBytes);
     if constexpr (kColumnBlocks == 2) _tile_loadd(7, right1.low, kLineBytes);
+    f.prepare(step, 2);
     meanwhile();
     addProducts<kRowBlocks, kColumnBlocks>();
   }
@@ -111,10 +143,8 @@ TRUSTREGION_ALWAYS_INLINE void addFactors(const SplitFactors& f, Meanwhile& mean
 struct TileUnit {
   static constexpr size_t kGroups = 3;
 
-  template <size_t kRowBlocks, size_t kColumnBlocks, class Meanwhile>
-  void sum(const TileSums& sums, Meanwhile&& meanwhile) {
-    // The loads of tiles below do not tell the compiler that they read memory.
-    asm volatile("" ::: "memory");
+  template <size_t kRowBlocks, size_t kColumnBlocks, class Sums, class Meanwhile>
+  void sum(const Sums& sums, Meanwhile&& meanwhile) {
     _tile_zero(0);
     if constexpr (kColumnBlocks == 2) _tile_zero(1);
     if constexpr (kRowBlocks == 2) _tile_zero(2);

@@ -9,39 +9,33 @@ inline Vec slope(Vec h) {
   return h;
 }
 
-// What the sums of a block of 32 rows become: (sum + bias) phi'.
-template <Derivative kDerivative, bool kIsWhole>
+// What the sums of a block of 32 rows become: sum phi' of each half. kHasSecond: there are sums of
+// the second block of columns, too; without, it is zero.
+template <Derivative kDerivative, bool kHasSecond>
 struct EndBlock {
   const float* sums;
-  const ColumnPair& h;
-  size_t firstRow;
-  size_t rows;
-  const Vec* bias = nullptr;  // of each half; none
+  const SplitTile* h[2];  // of rows 0 to 15, 16 to 31
 
-  TRUSTREGION_ALWAYS_INLINE Vec operator()(size_t i, size_t half) const {
-    const size_t row = firstRow + i;
-    if constexpr (!kIsWhole) {
-      if (row >= rows || h.data[half] == nullptr) return Vec{};
-    }
-    Vec sum = load(sums + i * kSumColumns + half * kLanes);
-    if (bias != nullptr) sum += bias[half];
-    const Vec value = sum * slope<kDerivative>(load(h.data[half] + row * h.row));
-    return kIsWhole ? value : asFloats(asWords(value) & h.mask[half]);
+  TRUSTREGION_ALWAYS_INLINE Vec sum(size_t block, size_t line, size_t half) const {
+    return load(sums + (block * kTileSide + line) * kSumColumns + half * kLanes);
+  }
+  TRUSTREGION_ALWAYS_INLINE void operator()(size_t block, size_t line, Vec (&values)[2]) const {
+    end(block, line, sum(block, line, 0), kHasSecond ? sum(block, line, 1) : Vec{}, values);
+  }
+  TRUSTREGION_ALWAYS_INLINE void end(size_t block, size_t line, Vec first, Vec second,
+                                     Vec (&values)[2]) const {
+    loadLines(*h[block], line, values);
+    values[0] = first * slope<kDerivative>(values[0]);
+    values[1] = kHasSecond ? second * slope<kDerivative>(values[1]) : Vec{};
   }
 };
 
-// Asks for what the next tile of rows has where this one has lines `row` and `row` + 16 of h.
-TRUSTREGION_ALWAYS_INLINE void askForNext(const ColumnPair& h, size_t row, size_t next) {
-  for (size_t half = 0; half < 2; half++) {
-    const float* const at = h.data[half] + row * h.row + next;
-    __builtin_prefetch(at, 0, 2);
-    __builtin_prefetch(at + kTileSide * h.row, 0, 2);
-  }
-}
-
-// The sums of a block, and of how many blocks of rows and columns they are.
+// A block of sums as the unit makes it, over the steps of both pairs of factors: at most two blocks
+// of rows and two of columns.
+template <class First>
 struct BlockSums {
-  TileSums sums;
+  First first;
+  SplitFactors second;
   bool hasSecondRow;
   bool hasSecondColumn;
 };
@@ -56,32 +50,34 @@ void overlap(size_t blocks, SumsOf&& sumsOf, Finish& finish) {
   TileUnit unit;
   alignas(64) float sums[kTileSteps * kSumColumns];
   for (size_t block = 0; block < blocks; block++) {
-    const BlockSums next = sumsOf(block);
-    const size_t groups = (next.sums.first.steps + next.sums.second.steps) * TileUnit::kGroups;
+    const auto next = sumsOf(block);
+    const size_t groups = (next.first.steps + next.second.steps) * TileUnit::kGroups;
     const size_t slices = block == 0 ? 0 : Finish::kSlices;
-    size_t group = 0;
+    const size_t atOnce = (slices + groups - 1) / groups;
     size_t done = 0;
     const auto meanwhile = [&] {
-      for (const size_t until = ++group * slices / groups; done < until; done++) finish.run(done);
+      const size_t until = smaller(done + atOnce, slices);
+      finish.run(done, until);
+      done = until;
     };
     if (next.hasSecondRow) {
       if (next.hasSecondColumn) {
-        unit.sum<2, 2>(next.sums, meanwhile);
+        unit.sum<2, 2>(next, meanwhile);
         unit.store<2, 2>(sums);
       } else {
-        unit.sum<2, 1>(next.sums, meanwhile);
+        unit.sum<2, 1>(next, meanwhile);
         unit.store<2, 1>(sums);
       }
     } else if (next.hasSecondColumn) {
-      unit.sum<1, 2>(next.sums, meanwhile);
+      unit.sum<1, 2>(next, meanwhile);
       unit.store<1, 2>(sums);
     } else {
-      unit.sum<1, 1>(next.sums, meanwhile);
+      unit.sum<1, 1>(next, meanwhile);
       unit.store<1, 1>(sums);
     }
     finish.begin(block, sums);
   }
-  for (size_t slice = 0; slice < Finish::kSlices; slice++) finish.run(slice);
+  finish.run(0, Finish::kSlices);
 }
 
 inline SplitFactors factorsAt(const SplitFactors& f, size_t rowStep, size_t step) {
@@ -100,24 +96,36 @@ class TangentEnd {
   void begin(size_t block, const float* sums) {
     const size_t rowSteps = tileSteps(t_.rows);
     const size_t step = block / rowSteps;
+    const size_t rowStep = block % rowSteps;
     const size_t first = step * kTileSteps;
     sums_ = sums;
-    firstRow_ = block % rowSteps * kTileSteps;
     hasSecond_ = first + kLanes < t_.columns;
     bias_[0] = load(t_.bias + first);
     bias_[1] = hasSecond_ ? load(t_.bias + first + kLanes) : Vec{};
     if constexpr (kDerivative == Derivative::none) {
+      firstRow_ = rowStep * kTileSteps;
       head_ = t_.head.data + firstRow_ * t_.head.row + first / kPanelColumns * t_.head.panel +
               first % kPanelColumns;
     } else {
-      h_ = columnPair(t_.derivative.h, t_.columns, first);
-      isWhole_ = h_.isWhole && firstRow_ + kTileSteps <= t_.rows;
-      leftTiles(t_.left, tileSteps(t_.columns), block % rowSteps, step, to_.left);
+      const size_t steps = tileSteps(t_.columns);
+      leftTiles(t_.derivative.h, steps, rowStep, step, h_);
+      leftTiles(t_.left, steps, rowStep, step, to_);
     }
   }
 
-  TRUSTREGION_ALWAYS_INLINE void run(size_t line) {
+  TRUSTREGION_ALWAYS_INLINE void run(size_t from, size_t until) {
     if constexpr (kDerivative == Derivative::none) {
+      storeHead(from, until);
+    } else if (hasSecond_) {
+      splitRows<true>(from, until);
+    } else {
+      splitRows<false>(from, until);
+    }
+  }
+
+ private:
+  void storeHead(size_t from, size_t until) {
+    for (size_t line = from; line < until; line++) {
       for (size_t row = line; row < kTileSteps; row += kTileSide) {
         if (firstRow_ + row >= t_.rows) break;
         const float* const sums = sums_ + row * kSumColumns;
@@ -125,39 +133,39 @@ class TangentEnd {
         store(to, load(sums) + bias_[0]);
         if (hasSecond_) store(to + kLanes, load(sums + kLanes) + bias_[1]);
       }
-    } else if (isWhole_) {
-      splitRows(line, EndBlock<kDerivative, true>{sums_, h_, firstRow_, t_.rows, bias_});
-    } else {
-      splitRows(line, EndBlock<kDerivative, false>{sums_, h_, firstRow_, t_.rows, bias_});
     }
   }
 
- private:
-  template <class Read>
-  TRUSTREGION_ALWAYS_INLINE void splitRows(size_t line, Read&& read) {
-    const size_t other = line + kTileSide;
-    splitLines(to_, line, {read(line, 0), read(line, 1)}, {read(other, 0), read(other, 1)});
+  // Copies of all that it reads: a store through a vector may change anything else.
+  template <bool kHasSecond>
+  TRUSTREGION_ALWAYS_INLINE void splitRows(size_t from, size_t until) {
+    const EndBlock<kDerivative, kHasSecond> end{sums_, {h_[0], h_[1]}};
+    const Vec bias[2] = {bias_[0], bias_[1]};
+    const SplitBlock to{{to_[0], to_[1]}, {}};
+    for (size_t line = from; line < until; line++) {
+      splitLines(to, line, [&](size_t block, size_t i, Vec(&values)[2]) {
+        end.end(block, i, end.sum(block, i, 0) + bias[0], end.sum(block, i, 1) + bias[1], values);
+      });
+    }
   }
 
   const SplitTangent& t_;
   const float* sums_ = nullptr;
-  size_t firstRow_ = 0;
   Vec bias_[2] = {};
-  ColumnPair h_;
-  SplitBlock to_;
+  const SplitTile* h_[2] = {};
+  SplitTile* to_[2] = {};
+  size_t firstRow_ = 0;
   float* head_ = nullptr;
   bool hasSecond_ = false;
-  bool isWhole_ = false;
 };
 
 template <Derivative kDerivative>
 void tangentAs(const SplitTangent& t) {
   const size_t rowSteps = tileSteps(t.rows);
-  const auto sumsOf = [&](size_t block) -> BlockSums {
+  const auto sumsOf = [&](size_t block) -> BlockSums<SplitFactors> {
     const size_t step = block / rowSteps;
     const size_t rowStep = block % rowSteps;
-    return {{factorsAt(t.first, rowStep, step), factorsAt(t.second, rowStep, step)},
-            true,
+    return {factorsAt(t.first, rowStep, step), factorsAt(t.second, rowStep, step), true,
             2 * step + 1 < tileBlocks(t.columns)};
   };
   TangentEnd<kDerivative> end(t);
@@ -217,38 +225,53 @@ class CotangentEnd {
     step_ = block / rowSteps_;
     rowStep_ = block % rowSteps_;
     sums_ = sums;
-    firstRow_ = rowStep_ * kTileSteps;
-    leftTiles(u_.left, tileSteps(u_.columns), rowStep_, step_, to_.left);
+    const size_t steps = tileSteps(u_.columns);
+    leftTiles(u_.left, steps, rowStep_, step_, to_.left);
     rightTiles(u_.transposed, u_.columns, rowSteps_, rowStep_, step_, to_.right);
-    constexpr bool kIsHead = kDerivative == Derivative::none;
-    pair_ = columnPair(kIsHead ? u_.head : u_.derivative.h, u_.columns, step_ * kTileSteps);
-    isWhole_ = pair_.isWhole && firstRow_ + kTileSteps <= u_.rows;
-    if (rowStep_ > 0) return;
-    for (auto& chain : columnSums_) chain[0] = chain[1] = Vec{};
+    if constexpr (kDerivative != Derivative::none) {
+      leftTiles(u_.derivative.h, steps, rowStep_, step_, h_);
+    }
+    if (rowStep_ == 0) columnSums_[0] = columnSums_[1] = Vec{};
   }
 
-  TRUSTREGION_ALWAYS_INLINE void run(size_t slice) {
-    if (slice >= kTileSide) return endTile(slice - kTileSide);
+  TRUSTREGION_ALWAYS_INLINE void run(size_t from, size_t until) {
+    const size_t lines = smaller(until, kTileSide);
     if constexpr (kDerivative == Derivative::none) {
-      splitRows(slice, ReadBlock<false>{pair_, firstRow_, u_.rows});
-    } else if (isWhole_) {
-      if (u_.derivative.next > 0) askForNext(pair_, firstRow_ + slice, u_.derivative.next);
-      splitRows(slice, EndBlock<kDerivative, true>{sums_, pair_, firstRow_, u_.rows});
+      const ColumnPair columns = columnPair(u_.head, u_.columns, step_ * kTileSteps);
+      splitRows(from, lines, ReadBlock<false>{columns, rowStep_ * kTileSteps, u_.rows});
+    } else if (to_.right[1] != nullptr) {
+      splitRows(from, lines, EndBlock<kDerivative, true>{sums_, {h_[0], h_[1]}});
     } else {
-      splitRows(slice, EndBlock<kDerivative, false>{sums_, pair_, firstRow_, u_.rows});
+      splitRows(from, lines, EndBlock<kDerivative, false>{sums_, {h_[0], h_[1]}});
+    }
+    for (size_t slice = from > kTileSide ? from : kTileSide; slice < until; slice++) {
+      endTile(slice - kTileSide);
     }
   }
 
  private:
+  // Copies, as in TangentEnd. Asks for what the next tile of rows has in its place of phi; behind
+  // the last one that is harmless, because a prefetch cannot fault.
   template <class Read>
-  TRUSTREGION_ALWAYS_INLINE void splitRows(size_t line, Read&& read) {
-    const size_t other = line + kTileSide;
-    const Vec upper[2] = {read(line, 0), read(line, 1)};
-    const Vec lower[2] = {read(other, 0), read(other, 1)};
-    splitLines(to_, line, upper, lower);
-    for (size_t half = 0; half < 2; half++) {
-      columnSums_[line % kChains][half] += upper[half] + lower[half];
+  TRUSTREGION_ALWAYS_INLINE void splitRows(size_t from, size_t until, const Read read) {
+    const SplitBlock to = to_;
+    const SplitTile* const next[2] = {h_[0] + u_.derivative.next, h_[1] + u_.derivative.next};
+    Vec sums[2] = {columnSums_[0], columnSums_[1]};
+    for (size_t line = from; line < until; line++) {
+      if constexpr (kDerivative != Derivative::none) {
+        for (const SplitTile* const h : next) {
+          __builtin_prefetch(h->high[line], 0, 2);
+          __builtin_prefetch(h->low[line], 0, 2);
+        }
+      }
+      splitLines(to, line, [&](size_t block, size_t i, Vec(&values)[2]) {
+        read(block, i, values);
+        sums[0] += values[0];
+        sums[1] += values[1];
+      });
     }
+    columnSums_[0] = sums[0];
+    columnSums_[1] = sums[1];
   }
 
   // A left tile of u' is a right one of u, lines and words exchanged.
@@ -263,22 +286,18 @@ class CotangentEnd {
       const size_t column = step_ * kTileSteps + half * kLanes;
       if (column >= u_.columns) break;
       alignas(64) float from[kLanes];
-      store(from, (columnSums_[0][half] + columnSums_[2][half]) +
-                      (columnSums_[1][half] + columnSums_[3][half]));
+      store(from, columnSums_[half]);
       addLine(u_.mode, u_.biasSum + column, from, smaller(kLanes, u_.columns - column));
     }
   }
 
-  static constexpr size_t kChains = 4;  // of additions, which wait for one another
-  Vec columnSums_[kChains][2];
+  Vec columnSums_[2];
   const SplitCotangent& u_;
   size_t rowSteps_;
   size_t step_ = 0;
   size_t rowStep_ = 0;
-  size_t firstRow_ = 0;
   const float* sums_ = nullptr;
-  ColumnPair pair_;
-  bool isWhole_ = false;
+  const SplitTile* h_[2] = {};
   SplitBlock to_;
 };
 
@@ -290,12 +309,13 @@ void cotangentAs(const SplitCotangent& u) {
   if constexpr (kDerivative == Derivative::none) {
     for (size_t block = 0; block < blocks; block++) {
       end.begin(block, nullptr);
-      for (size_t slice = 0; slice < end.kSlices; slice++) end.run(slice);
+      end.run(0, end.kSlices);
     }
   } else {
-    const auto sumsOf = [&](size_t block) -> BlockSums {
+    const auto sumsOf = [&](size_t block) -> BlockSums<SplitFactors> {
       const size_t step = block / rowSteps;
-      return {{factorsAt(u.first, block % rowSteps, step), {}},
+      return {factorsAt(u.first, block % rowSteps, step),
+              {},
               true,
               2 * step + 1 < tileBlocks(u.columns)};
     };
@@ -316,20 +336,25 @@ void cotangent(const SplitCotangent& u) {
   }
 }
 
-// Adds the blocks of a weight gradient to the sums: pairs of outputs, in each all inputs.
+// Adds the blocks of a weight gradient to the sums: pairs of inputs, in each all outputs.
 class GradientEnd {
  public:
   static constexpr size_t kSlices = kTileSide;
 
-  explicit GradientEnd(const SplitGradient& g) : g_(g), inputPairs_(tileSteps(g.inputs)) {}
+  explicit GradientEnd(const SplitGradient& g) : g_(g), outputPairs_(tileSteps(g.outputs)) {}
 
   void begin(size_t block, const float* sums) {
-    firstOutput_ = block / inputPairs_ * kTileSteps;
-    firstInput_ = block % inputPairs_ * kTileSteps;
+    firstOutput_ = block % outputPairs_ * kTileSteps;
+    firstInput_ = block / outputPairs_ * kTileSteps;
     sums_ = sums;
   }
 
-  TRUSTREGION_ALWAYS_INLINE void run(size_t line) {
+  TRUSTREGION_ALWAYS_INLINE void run(size_t from, size_t until) {
+    for (size_t line = from; line < until; line++) addLines(line);
+  }
+
+ private:
+  TRUSTREGION_ALWAYS_INLINE void addLines(size_t line) {
     for (size_t output = 0; output < kTileSteps; output += kTileSide) {
       if (firstOutput_ + output + line >= g_.outputs) break;
       const size_t height = smaller(kTileSide, g_.outputs - firstOutput_ - output);
@@ -344,23 +369,76 @@ class GradientEnd {
     }
   }
 
- private:
   const SplitGradient& g_;
-  size_t inputPairs_;
+  size_t outputPairs_;
   size_t firstOutput_ = 0;
   size_t firstInput_ = 0;
   const float* sums_ = nullptr;
 };
 
+using TileLines = uint32_t[kTileSide][kTileSide];
+
+// A left tile's words pair columns s and s + 16 of a row, a right one's rows s and s + 16 of a
+// column: the lower halves of lines s of both left tiles are a line of the first right one, their
+// upper halves one of the second.
+inline void pairLines(const TileLines& above, const TileLines& below, size_t from, size_t count,
+                      TileLines& first, TileLines& second) {
+  for (size_t i = from; i < from + count; i++) {
+    const Words upper = loadLine(above[i]);
+    const Words lower = loadLine(below[i]);
+    storeLine(first[i], joinLowerHalves(upper, lower));
+    storeLine(second[i], joinUpperHalves(upper, lower));
+  }
+}
+
+// U' and 32 columns of X, whose right tiles are made from left ones, those of a step while the unit
+// works on the one before. Where there are few outputs they are made again for each pair of these,
+// in two places by turns, so that they go through the first cache level only.
+struct GradientFactors {
+  size_t steps;
+  const SplitTile* left;
+  const SplitTile* x;
+  size_t xSteps;  // tiles between two blocks of rows of x
+  SplitTile* right;
+  size_t places;  // the bits of a step that are its place
+  bool isPaired;  // all of them are made
+
+  void begin() const {
+    for (size_t part = 0; part < TileUnit::kGroups; part++) pair(0, part);
+  }
+  TRUSTREGION_ALWAYS_INLINE void prepare(size_t step, size_t part) const {
+    if (step + 1 < steps) pair(step + 1, part);
+  }
+  TRUSTREGION_ALWAYS_INLINE void pair(size_t step, size_t part) const {
+    if (isPaired) return;
+    const SplitTile& above = x[2 * step * xSteps];
+    const SplitTile& below = x[(2 * step + 1) * xSteps];
+    SplitTile* const to = right + 2 * (step & places);
+    if (part == 0) return pairLines(above.low, below.low, 0, kTileSide, to[0].low, to[1].low);
+    constexpr size_t kHalf = kTileSide / 2;
+    pairLines(above.high, below.high, (part - 1) * kHalf, kHalf, to[0].high, to[1].high);
+  }
+  const SplitTile& leftAt(size_t block, size_t step) const { return left[block * steps + step]; }
+  const SplitTile& rightAt(size_t block, size_t step) const {
+    return right[2 * (step & places) + block];
+  }
+};
+
 void addGradient(const SplitGradient& g) {
+  constexpr size_t kFewOutputs = 2 * kTileSteps;
   const size_t inputPairs = tileSteps(g.inputs);
-  const auto sumsOf = [&](size_t block) -> BlockSums {
-    const size_t output = block / inputPairs * 2;
-    const size_t input = block % inputPairs * 2;
-    return {{{g.steps, g.left + output * g.steps, g.right + input * g.steps}, {}},
+  const size_t outputPairs = tileSteps(g.outputs);
+  const bool hasFewOutputs = g.outputs <= kFewOutputs;
+  const size_t places = hasFewOutputs ? 1 : ~size_t{0};
+  const auto sumsOf = [&](size_t block) -> BlockSums<GradientFactors> {
+    const size_t output = block % outputPairs * 2;
+    const size_t pair = block / outputPairs;
+    return {{g.steps, g.left + output * g.steps, g.x + pair, inputPairs, g.paired, places,
+             !hasFewOutputs && output > 0},
+            {},
             output + 1 < tileBlocks(g.outputs),
-            input + 1 < tileBlocks(g.inputs)};
+            2 * pair + 1 < tileBlocks(g.inputs)};
   };
   GradientEnd end(g);
-  overlap(tileSteps(g.outputs) * inputPairs, sumsOf, end);
+  overlap(outputPairs * inputPairs, sumsOf, end);
 }

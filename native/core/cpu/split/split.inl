@@ -2,6 +2,8 @@
 // every header, inside a target region and a namespace of its own (see kernels.inl), by a file that
 // defines
 //   multiplyAdd(a, b, c) = a b + c, rounded once
+//   joinUpperHalves(a, b) = (a >> 16) | (b & 0xffff0000) of each word
+//   joinLowerHalves(a, b) = (a & 0xffff) | (b << 16)
 //   request(), acquire() and release(), see SplitKernels
 //   TileUnit, of which
 //     sum<kRowBlocks, kColumnBlocks>(sums, meanwhile)  begins a block of sums, calling meanwhile()
@@ -34,22 +36,30 @@ inline Words lanesBelow(size_t count) {
 
 constexpr uint32_t kUpperHalf = 0xffff0000;
 
-// x = high + rest: high(x), rounded to nearest, in the upper half of its words; the upper half of
-// the rest is low(x), rounded towards zero.
+// x = high(x) + rest: the upper halves of these words are high(x), rounded to nearest, and low(x),
+// the rest rounded towards zero.
 struct Split {
   Words high;
-  Words rest;
+  Words low;
 };
 
 inline Split split(Vec x) {
-  const Words high = (asWords(x) + 0x8000) & kUpperHalf;
-  return {high, asWords(x - asFloats(high))};
+  const Words high = asWords(x) + 0x8000;
+  return {high, asWords(x - asFloats(high & kUpperHalf))};
 }
 
 // Lines of a tile from the elements of steps s and s + 16.
 inline void storeLines(SplitTile& tile, size_t line, const Split& first, const Split& second) {
-  storeLine(tile.high[line], (first.high >> 16) | second.high);
-  storeLine(tile.low[line], (first.rest >> 16) | (second.rest & kUpperHalf));
+  storeLine(tile.high[line], joinUpperHalves(first.high, second.high));
+  storeLine(tile.low[line], joinUpperHalves(first.low, second.low));
+}
+
+// What lines of a tile hold: high + low of its steps s and s + 16.
+inline void loadLines(const SplitTile& tile, size_t line, Vec (&values)[2]) {
+  const Words high = loadLine(tile.high[line]);
+  const Words low = loadLine(tile.low[line]);
+  values[0] = asFloats(high << 16) + asFloats(low << 16);
+  values[1] = asFloats(high & kUpperHalf) + asFloats(low & kUpperHalf);
 }
 
 // Exchanges lines and words, by halves, quarters, ...
@@ -87,7 +97,8 @@ inline void exchangeLinesAndWords(SplitTile& tile) {
 }
 
 // Where tile (block, step) of a matrix of `steps` is; nothing where there is no matrix.
-inline SplitTile* tileOf(SplitTile* tiles, size_t steps, size_t block, size_t step) {
+template <class Tile>
+inline Tile* tileOf(Tile* tiles, size_t steps, size_t block, size_t step) {
   return tiles == nullptr ? nullptr : tiles + block * steps + step;
 }
 
@@ -98,9 +109,14 @@ struct SplitBlock {
   SplitTile* right[2] = {};
 };
 
-// Lines i of all tiles, from rows i and i + 16: their two halves.
-TRUSTREGION_ALWAYS_INLINE void splitLines(const SplitBlock& to, size_t i, const Vec (&upper)[2],
-                                          const Vec (&lower)[2]) {
+// Lines i of all tiles, from rows i and i + 16, whose halves read(0, i, values) and read(1, i,
+// values) give.
+template <class Read>
+TRUSTREGION_ALWAYS_INLINE void splitLines(const SplitBlock& to, size_t i, Read&& read) {
+  Vec upper[2];
+  Vec lower[2];
+  read(0, i, upper);
+  read(1, i, lower);
   const Split above[2] = {split(upper[0]), split(upper[1])};
   const Split below[2] = {split(lower[0]), split(lower[1])};
   if (to.left[0] != nullptr) {
@@ -111,13 +127,10 @@ TRUSTREGION_ALWAYS_INLINE void splitLines(const SplitBlock& to, size_t i, const 
   if (to.right[1] != nullptr) storeLines(*to.right[1], i, above[1], below[1]);
 }
 
+// All lines. A copy: a store through a vector may change anything else.
 template <class Read>
-TRUSTREGION_ALWAYS_INLINE void splitBlock(const SplitBlock& tiles, Read&& read) {
-  const SplitBlock to = tiles;  // a copy: a store through a vector may change anything
-  for (size_t i = 0; i < kTileSide; i++) {
-    const size_t j = i + kTileSide;
-    splitLines(to, i, {read(i, 0), read(i, 1)}, {read(j, 0), read(j, 1)});
-  }
+TRUSTREGION_ALWAYS_INLINE void splitBlock(const SplitBlock to, Read&& read) {
+  for (size_t i = 0; i < kTileSide; i++) splitLines(to, i, read);
 }
 
 void splitWeight(const double* weight, size_t outputs, size_t inputs, size_t chunk,
@@ -144,7 +157,11 @@ void splitWeight(const double* weight, size_t outputs, size_t inputs, size_t chu
         {first, second},
         {tileOf(backward, outputSteps, 2 * step, chunk),
          hasSecondInput ? tileOf(backward, outputSteps, 2 * step + 1, chunk) : nullptr}};
-    splitBlock(to, [&](size_t row, size_t half) { return load(from[row] + half * kLanes); });
+    splitBlock(to, [&](size_t block, size_t line, Vec(&values)[2]) {
+      const float* const row = from[block * kTileSide + line];
+      values[0] = load(row);
+      values[1] = load(row + kLanes);
+    });
     // A right tile of W' is a left one of W, lines and words exchanged.
     exchangeLinesAndWords(*first);
     if (hasSecond) exchangeLinesAndWords(*second);
@@ -171,26 +188,32 @@ inline ColumnPair columnPair(ConstMatrix x, size_t columns, size_t first) {
   return pair;
 }
 
-// Vectors of a block of 32 rows and columns. kIsWhole: all of it is of the matrix; what is not
-// reads as zeros, without being touched.
+// Rows of a block of 32 rows and columns. kIsWhole: all of it is of the matrix; what is not reads
+// as zeros, without being touched.
 template <bool kIsWhole>
 struct ReadBlock {
-  const ColumnPair& columns;
+  ColumnPair columns;
   size_t firstRow;
   size_t rows;
 
-  TRUSTREGION_ALWAYS_INLINE Vec operator()(size_t i, size_t half) const {
-    const size_t row = firstRow + i;
-    if constexpr (kIsWhole) return load(columns.data[half] + row * columns.row);
-    if (row >= rows || columns.data[half] == nullptr) return Vec{};
-    const Vec value = load(columns.data[half] + row * columns.row);
-    return asFloats(asWords(value) & columns.mask[half]);
+  TRUSTREGION_ALWAYS_INLINE void operator()(size_t block, size_t line, Vec (&values)[2]) const {
+    const size_t row = firstRow + block * kTileSide + line;
+    for (size_t half = 0; half < 2; half++) {
+      if constexpr (kIsWhole) {
+        values[half] = load(columns.data[half] + row * columns.row);
+      } else if (row >= rows || columns.data[half] == nullptr) {
+        values[half] = Vec{};
+      } else {
+        const Vec value = load(columns.data[half] + row * columns.row);
+        values[half] = asFloats(asWords(value) & columns.mask[half]);
+      }
+    }
   }
 };
 
-// The two left tiles of 32 rows and columns, and the two right ones.
-inline void leftTiles(SplitTile* tiles, size_t steps, size_t rowStep, size_t step,
-                      SplitTile* (&to)[2]) {
+// The two left tiles of 32 rows and columns, and the two right ones; none of no matrix.
+template <class Tile>
+inline void leftTiles(Tile* tiles, size_t steps, size_t rowStep, size_t step, Tile* (&to)[2]) {
   to[0] = tileOf(tiles, steps, 2 * rowStep, step);
   to[1] = tileOf(tiles, steps, 2 * rowStep + 1, step);
 }
@@ -211,7 +234,6 @@ void splitInput(const SplitInput& input) {
       const size_t firstRow = rowStep * kTileSteps;
       SplitBlock to;
       leftTiles(input.left, steps, rowStep, step, to.left);
-      rightTiles(input.right, input.columns, rowSteps, rowStep, step, to.right);
       if (columns.isWhole && firstRow + kTileSteps <= input.rows) {
         splitBlock(to, ReadBlock<true>{columns, firstRow, input.rows});
       } else {

@@ -41,37 +41,38 @@ constexpr size_t tileSteps(size_t size) { return (size + kTileSteps - 1) / kTile
 // Rows of a batch come in whole tiles of steps, since weight gradients are sums over them.
 constexpr size_t rowBlocks(size_t rows) { return 2 * tileSteps(rows); }
 
+// Blocks of sums that the unit makes at once are at most two blocks of rows by two of columns, and
+// are written so many floats a row.
+constexpr size_t kSumColumns = 2 * kTileSide;
+
+// Two factors of a product; their blocks are `steps` tiles apart.
 struct SplitFactors {
   size_t steps = 0;  // tiles; 0: none
   const SplitTile* left = nullptr;
   const SplitTile* right = nullptr;
+
+  // Called before the first step, and in each of the three groups of products of a step.
+  void begin() const {}
+  void prepare(size_t, size_t) const {}
+  const SplitTile& leftAt(size_t block, size_t step) const { return left[block * steps + step]; }
+  const SplitTile& rightAt(size_t block, size_t step) const { return right[block * steps + step]; }
 };
 
-// A block of sums as the unit makes it: kRowBlocks blocks of rows and kColumnBlocks of columns, at
-// most two of each, over the steps of both pairs of factors. Blocks of a factor are `steps` tiles
-// apart. The sums are written kSumColumns apart.
-constexpr size_t kSumColumns = 2 * kTileSide;
-struct TileSums {
-  SplitFactors first;
-  SplitFactors second;
-};
-
-// phi' of the activations where a result stands: made from h = phi or the stored derivative.
+// phi' of the activations where a result stands, [rowBlocks(rows) x tileSteps(columns)] left tiles:
+// made from phi, which is what the next layer reads, or the stored derivative.
 struct SplitDerivative {
   Derivative kind = Derivative::none;
-  ConstMatrix h = {};
-  size_t next = 0;  // floats from h to the same of the next tile, if that is to be asked for
+  const SplitTile* h = nullptr;
+  size_t next = 0;  // tiles from h to the same of the next tile of rows, which is asked for
 };
 
-// X [rows x columns] as the left factor of products with weights, [rowBlocks(rows) x
-// tileSteps(columns)], and as the right one of weight gradients, [tileBlocks(columns) x
-// tileSteps(rows)]. Whole vectors of x are read; what lies behind the last column may be anything.
+// X [rows x columns] as a left factor, [rowBlocks(rows) x tileSteps(columns)]. Whole vectors of x
+// are read; what lies behind the last column may be anything.
 struct SplitInput {
   size_t rows;
   size_t columns;
   ConstMatrix x;
   SplitTile* left;
-  SplitTile* right;
 };
 
 // t = (bias + first + second) phi', as the left factor of the next layer's product, or, without a
@@ -107,9 +108,10 @@ struct SplitCotangent {
 struct SplitGradient {
   size_t outputs;
   size_t inputs;
-  size_t steps;            // tiles of rows
-  const SplitTile* left;   // U'
-  const SplitTile* right;  // X
+  size_t steps;           // tiles of rows
+  const SplitTile* left;  // U'
+  const SplitTile* x;     // X, as a left factor
+  SplitTile* paired;      // room for two tiles a step
   double* sum;
   SumMode mode;
 };

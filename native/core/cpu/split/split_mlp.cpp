@@ -9,21 +9,20 @@
 namespace trustregion::cpu {
 namespace {
 
-size_t leftTiles(size_t rows, size_t columns) { return rowBlocks(rows) * tileSteps(columns); }
 size_t rightTiles(size_t rows, size_t columns) { return tileBlocks(columns) * tileSteps(rows); }
 
 // The sizes of a scratch's members, for makeScratch and scratchBytes alike.
 struct ScratchSizes {
-  size_t input = 0;
   size_t hidden = 0;  // of first and of second
   size_t transposed = 0;
+  size_t paired = 0;
 };
 
 ScratchSizes scratchSizes(const MlpLayout& layout, size_t rows) {
   ScratchSizes sizes;
+  sizes.paired = 2 * tileSteps(rows);
   for (const LayerLayout& layer : layout.layers()) {
-    sizes.input = std::max(sizes.input, leftTiles(rows, layer.inputs));
-    sizes.hidden = std::max(sizes.hidden, leftTiles(rows, layer.outputs));
+    sizes.hidden = std::max(sizes.hidden, SplitMlp::leftTiles(rows, layer.outputs));
     sizes.transposed = std::max(sizes.transposed, rightTiles(rows, layer.outputs));
   }
   return sizes;
@@ -52,32 +51,13 @@ void requireUnit(const SplitKernels& kernels) {
 
 SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
   const ScratchSizes sizes = scratchSizes(layout_, tileRows);
-  SplitScratch scratch{nullptr,
-                       SplitTiles(sizes.input),
-                       {},
-                       SplitTiles(sizes.hidden),
-                       SplitTiles(sizes.hidden),
-                       SplitTiles(sizes.transposed)};
-  for (const LayerLayout& layer : layout_.layers()) {
-    scratch.gradient.emplace_back(rightTiles(tileRows, layer.inputs));
-  }
-  return scratch;
+  return {SplitTiles(sizes.hidden), SplitTiles(sizes.hidden), SplitTiles(sizes.transposed),
+          SplitTiles(sizes.paired)};
 }
 
 size_t SplitMlp::scratchBytes(size_t tileRows) const {
   const ScratchSizes sizes = scratchSizes(layout_, tileRows);
-  size_t tiles = sizes.input + 2 * sizes.hidden + sizes.transposed;
-  for (const LayerLayout& layer : layout_.layers()) tiles += rightTiles(tileRows, layer.inputs);
-  return tiles * sizeof(SplitTile);
-}
-
-size_t SplitMlp::inputTilesBelow(size_t l, size_t rows) const {
-  size_t tiles = 0;
-  for (size_t below = 0; below < l; below++) {
-    const size_t inputs = layout_.layers()[below].inputs;
-    tiles += leftTiles(rows, inputs) + rightTiles(rows, inputs);
-  }
-  return tiles;
+  return (2 * sizes.hidden + sizes.transposed + sizes.paired) * sizeof(SplitTile);
 }
 
 size_t SplitMlp::packedBytes(PackFor purpose) const {
@@ -125,20 +105,14 @@ void SplitMlp::pack(std::span<const double> parameters, PackFor purpose,
   }
 }
 
-SplitDerivative SplitMlp::derivative(size_t l, const TileActivations& tile) const {
+SplitDerivative SplitMlp::derivative(size_t l, const SplitActivations& tile) const {
   const Derivative kind = derivativeOf(layout_.activation());
   return {kind, kind == Derivative::stored ? tile.derivative[l] : tile.input[l + 1]};
 }
 
-SplitMlp::InputFactors SplitMlp::inputFactors(size_t l, size_t rows, SplitScratch& scratch) const {
-  if (scratch.held == nullptr) return {scratch.input.data(), scratch.gradient[l].data()};
-  SplitTile* const left = scratch.held->tiles + inputTilesBelow(l, rows);
-  return {left, left + leftTiles(rows, layout_.layers()[l].inputs)};
-}
-
 void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
                        const std::vector<SplitLayer>& direction, size_t rows,
-                       const TileActivations& tile, SplitScratch& scratch,
+                       const SplitActivations& tile, SplitScratch& scratch,
                        float* headTangent) const {
   const Lease lease(*kernels_);
   const auto& layers = layout_.layers();
@@ -148,14 +122,10 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
     const bool isHead = l + 1 == layers.size();
     const size_t outputs = layers[l].outputs;
     const size_t steps = tileSteps(layers[l].inputs);
-    const InputFactors input = inputFactors(l, rows, scratch);
-    if (scratch.held == nullptr || !scratch.held->isCut) {
-      kernels_->splitInput({rows, layers[l].inputs, tile.input[l], input.left, input.right});
-    }
     // dz = X dW' + db, and + dX W' behind the first layer; dh = phi'(z) dz
     SplitTangent product{rows,
                          outputs,
-                         {steps, input.left, direction[l].forward.data()},
+                         {steps, tile.input[l], direction[l].forward.data()},
                          {},
                          direction[l].bias.data(),
                          {},
@@ -171,17 +141,17 @@ void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
     kernels_->tangent(product);
     std::swap(next, inputTangent);
   }
-  if (scratch.held != nullptr) scratch.held->isCut = true;
 }
 
 void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
-                        const TileActivations& tile, const float* headCotangent,
+                        const SplitActivations& tile, const float* headCotangent,
                         SplitScratch& scratch, double* sum, SumMode mode) const {
   const Lease lease(*kernels_);
   const auto& layers = layout_.layers();
   SplitTile* next = scratch.first.data();
   SplitTile* above = scratch.second.data();
   for (size_t l = layers.size(); l-- > 0;) {
+    const size_t inputs = layers[l].inputs;
     const size_t outputs = layers[l].outputs;
     SplitCotangent u{rows,
                      outputs,
@@ -198,12 +168,11 @@ void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
       // d / d x = U W, then through the activation
       u.first = {tileSteps(layers[l + 1].outputs), above, packed[l + 1].backward.data()};
       u.derivative = derivative(l, tile);
-      // What is held cut is in some cache anyway.
-      if (scratch.held == nullptr) u.derivative.next = rows * hiddenWidth(outputs);
+      u.derivative.next = leftTiles(rows, outputs);
     }
     kernels_->cotangent(u);
-    kernels_->addGradient({outputs, layers[l].inputs, tileSteps(rows), scratch.transposed.data(),
-                           inputFactors(l, rows, scratch).right, sum + layers[l].weightOffset,
+    kernels_->addGradient({outputs, inputs, tileSteps(rows), scratch.transposed.data(),
+                           tile.input[l], scratch.paired.data(), sum + layers[l].weightOffset,
                            mode});
     std::swap(next, above);
   }

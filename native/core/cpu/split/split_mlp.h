@@ -15,21 +15,19 @@ struct SplitLayer {
   SplitTiles backward;  // W; empty where not needed
 };
 
-// What the layers read of a tile of rows, cut once for all products of a problem: inputTiles() of
-// them.
-struct SplitInputs {
-  SplitTile* tiles;
-  bool isCut = false;  // by the first product
+// TileActivations cut into left factors: layer l reads input[l]; derivative[l] is that of hidden
+// layer l, where derivatives are stored.
+struct SplitActivations {
+  std::vector<SplitTile*> input;
+  std::vector<SplitTile*> derivative;
 };
 
 // What one thread holds of a tile of rows between and during the passes of a product.
 struct SplitScratch {
-  SplitInputs* held = nullptr;       // of the tile, or null: then those below are used
-  SplitTiles input;                  // what a layer reads, as left factor
-  std::vector<SplitTiles> gradient;  // the same of each layer, as right factor
-  SplitTiles first;                  // tangents and cotangents by turns, as left factors
+  SplitTiles first;  // tangents and cotangents by turns, as left factors
   SplitTiles second;
   SplitTiles transposed;  // cotangents
+  SplitTiles paired;      // columns of what a layer reads
 };
 
 // Throws ErrorCode::unknownBackend if the system does not lend this process the unit.
@@ -47,8 +45,14 @@ class SplitMlp {
   size_t scratchBytes(size_t tileRows) const;
   size_t packedBytes(PackFor purpose) const;
 
-  // Tiles of what the layers read of so many rows, as left and as right factors.
-  size_t inputTiles(size_t rows) const { return inputTilesBelow(layout_.layers().size(), rows); }
+  // Tiles of a matrix of so many rows and columns as a left factor.
+  static size_t leftTiles(size_t rows, size_t columns) {
+    return rowBlocks(rows) * tileSteps(columns);
+  }
+  // Cuts a matrix of `columns` columns.
+  void cut(size_t rows, size_t columns, ConstMatrix from, SplitTile* to) const {
+    kernels_->splitInput({rows, columns, from, to});
+  }
 
   // Takes the memory that pack() needs, and finds there when it is called.
   void resize(PackFor purpose, std::vector<SplitLayer>& packed) const;
@@ -56,29 +60,21 @@ class SplitMlp {
             unsigned threads = 1) const;
 
   // headTangent = J v for the packed direction v; rows of `headTangent` are paddedWidth(outputs)
-  // long, here and below. Leaves in `scratch` what backward() needs of the same rows.
+  // long, here and below.
   void tangent(const std::vector<SplitLayer>& packed, const std::vector<SplitLayer>& direction,
-               size_t rows, const TileActivations& tile, SplitScratch& scratch,
+               size_t rows, const SplitActivations& tile, SplitScratch& scratch,
                float* headTangent) const;
 
-  // sum += J'u for the head cotangents u, after tangent(); the weights of each layer in the order
-  // of SplitGradient, which restoreOrder() undoes.
-  void backward(const std::vector<SplitLayer>& packed, size_t rows, const TileActivations& tile,
+  // sum += J'u for the head cotangents u; the weights of each layer in the order of SplitGradient,
+  // which restoreOrder() undoes.
+  void backward(const std::vector<SplitLayer>& packed, size_t rows, const SplitActivations& tile,
                 const float* headCotangent, SplitScratch& scratch, double* sum, SumMode mode) const;
   // As CpuMlp::restoreOrder.
   void restoreOrder(std::span<const double> part, size_t first, std::span<double> ordered) const;
 
  private:
   // phi' at the outputs of hidden layer l.
-  SplitDerivative derivative(size_t l, const TileActivations& tile) const;
-  // The same of the layers below l.
-  size_t inputTilesBelow(size_t l, size_t rows) const;
-  // Where the inputs of layer l are, or go, as the left and as the right factor.
-  struct InputFactors {
-    SplitTile* left;
-    SplitTile* right;
-  };
-  InputFactors inputFactors(size_t l, size_t rows, SplitScratch& scratch) const;
+  SplitDerivative derivative(size_t l, const SplitActivations& tile) const;
 
   MlpLayout layout_;
   const SplitKernels* kernels_;
