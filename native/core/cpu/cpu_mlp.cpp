@@ -11,17 +11,25 @@ namespace trustregion::cpu {
 
 void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, size_t columns,
                     double* to, size_t toRow, size_t toColumn, size_t panelColumns) {
-  const size_t end = first + count;
-  for (size_t at = first; at < end;) {
-    const size_t panel = at / (panelColumns * rows);
-    const size_t width = std::min(panelColumns, columns - panel * panelColumns);
-    const size_t inPanel = at - panel * panelColumns * rows;
-    const size_t i = inPanel / width;
-    size_t j = inPanel % width;
-    const size_t last = std::min(width, j + end - at);
-    at += last - j;
-    double* row = to + i * toRow + panel * panelColumns * toColumn;
-    for (; j < last; j++) row[j * toColumn] = *sum++;
+  size_t column = first / (panelColumns * rows) * panelColumns;  // the first of a panel
+  size_t width = std::min(panelColumns, columns - column);
+  size_t i = (first - column * rows) / width;
+  size_t j = (first - column * rows) % width;
+  while (count > 0) {
+    const size_t number = std::min(width - j, count);
+    double* const row = to + i * toRow + (column + j) * toColumn;
+    if (toColumn == 1) {
+      std::copy_n(sum, number, row);
+    } else {
+      for (size_t k = 0; k < number; k++) row[k * toColumn] = sum[k];
+    }
+    sum += number;
+    count -= number;
+    j = 0;
+    if (++i < rows) continue;
+    i = 0;
+    column += panelColumns;
+    width = std::min(panelColumns, columns - column);
   }
 }
 

@@ -34,7 +34,7 @@ struct alignas(64) SplitTile {
 
 // A matrix of tiles, padded with zeros: tile (block, step) is tiles[block * steps + step], where a
 // block has kTileSide rows of a left factor or columns of a right one.
-using SplitTiles = std::vector<SplitTile, CacheLineAllocator<SplitTile>>;
+using SplitTiles = UninitializedVector<SplitTile>;
 
 constexpr size_t tileBlocks(size_t size) { return (size + kTileSide - 1) / kTileSide; }
 constexpr size_t tileSteps(size_t size) { return (size + kTileSteps - 1) / kTileSteps; }
