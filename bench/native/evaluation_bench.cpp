@@ -45,6 +45,7 @@ const cpu::Kernels& kernelsOf(const std::string& backend) {
 #if defined(__x86_64__) || defined(_M_X64)
   if (backend == "cpu-avx512") return cpu::avx512Kernels();
   if (backend == "cpu-amx") return cpu::amxKernels();
+  if (backend == "cpu-amx-bf16") return cpu::amxRoundedKernels();
   if (backend == "cpu-avx2") return cpu::avx2Kernels();
 #endif
   return cpu::baselineKernels();

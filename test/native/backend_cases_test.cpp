@@ -30,13 +30,14 @@ std::vector<Distribution> distributions() {
 
 // A problem and its answers, made once for all backends, or for those whose products are split.
 struct Answers {
-  explicit Answers(PolicyProblem policyProblem, bool isSplit = false)
+  explicit Answers(PolicyProblem policyProblem, Products products = Products::single)
       : problem(std::move(policyProblem)) {
-    const TrackedProblem tracked(problem, isSplit ? cpu::kSplitTileRows : cpu::kTileRows);
+    const TrackedProblem tracked(
+        problem, products == Products::single ? cpu::kTileRows : cpu::kSplitTileRows);
     heads = tracked.heads();
     gradient = tracked.surrogateGradient();
     {
-      const SplitProducts split(isSplit);
+      const SplitProducts split(products);
       product = tracked.fisherProduct(problem.direction);
     }
     diagonal = tracked.fisherDiagonal();
@@ -152,7 +153,10 @@ bool addTable() {
             const auto problem = [&] {
               return randomProblem(distribution, activation, shape, seed, seed % 3 == 0);
             };
-            if (splitsProducts(*backend)) return checkBackend(*backend, Answers(problem(), true));
+            const Products products = productsOf(*backend);
+            if (products != Products::single) {
+              return checkBackend(*backend, Answers(problem(), products));
+            }
             if (!*answers) *answers = std::make_unique<Answers>(problem());
             checkBackend(*backend, **answers);
             if (backend == allBackends().back()) answers->reset();

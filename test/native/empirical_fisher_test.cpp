@@ -90,7 +90,7 @@ TrackedVector expectedProduct(const PolicyProblem& problem, const std::vector<do
   for (size_t row = 0; row < problem.rows; row++) {
     const TrackedRow forward =
         trackedForward(problem.model.network, parameters, problem.scaledObservation(row));
-    const SplitProducts split(splitsProducts(backend));
+    const SplitProducts split(productsOf(backend));
     TrackedVector inputs = forward.head;
     const TrackedVector tangent =
         trackedTangent(problem.model.network, parameters, direction, forward);

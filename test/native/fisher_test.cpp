@@ -78,7 +78,7 @@ const bool kSymmetryAdded = addForEachPolicyAndBackend(
     "u'Fv = v'Fu and v'Fv >= 0", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem problem = problemOf(policy);
       const TrackedProblem tracked(problem);
-      const SplitProducts split(splitsProducts(backend));
+      const SplitProducts split(productsOf(backend));
       const auto held = problem.on(backend);
       Random random(31);
       const auto direction = [&] {
@@ -103,7 +103,7 @@ const bool kNullAdded = addForEachPolicyAndBackend(
     "a shift of logits is a null direction", [](const TestPolicy& policy, const Backend& backend) {
       const PolicyProblem problem = problemOf(policy);
       const TrackedProblem tracked(problem);
-      const SplitProducts split(splitsProducts(backend));
+      const SplitProducts split(productsOf(backend));
       const LayerLayout& head = problem.model.network.layers().back();
       std::vector<double> shift(problem.parameters.size());
       const auto& counts = policy.distribution.counts();
@@ -243,7 +243,7 @@ const bool kDuplicateAdded = addForEachPolicyAndBackend(
       const std::vector<double> a = productOf(*heldOnce, once.direction);
       const std::vector<double> b = productOf(*heldTwice, once.direction);
       const TrackedVector product = [&] {
-        const SplitProducts split(splitsProducts(backend));
+        const SplitProducts split(productsOf(backend));
         return tracked.fisherProduct(once.direction);
       }();
       for (size_t i = 0; i < a.size(); i++) check(a[i], b[i], product[i]);

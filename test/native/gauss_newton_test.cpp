@@ -129,7 +129,9 @@ bool addForEachBackend() {
         CHECK(summary.iterations == 1 && summary.acceptedSteps == 1);
         CHECK(summary.damping == damping);
         // Condition below ten, a mean over 200 rows of numbers of size up to ten.
-        const double tolerance = isDouble ? 1e-9 : 1e-4;
+        // Rounded inputs make other normal equations.
+        const bool isRounded = productsOf(*backend) == Products::rounded;
+        const double tolerance = isDouble ? 1e-9 : isRounded ? 0x1p-9 : 1e-4;
         CHECK_NEAR(largestDifference(theta, directStep(regression, regression.parameters, damping)),
                    0, tolerance);
       }

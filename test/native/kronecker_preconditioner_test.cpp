@@ -133,8 +133,10 @@ const bool kExactAdded = addForEachBackend(
         double trace = 0;
         for (const double value : diagonal) trace += value;
         // Products and factors of numbers that were rounded to float32 some six times, or to pairs
-        // of bfloat16.
-        const double inFloat = splitsProducts(backend) ? 0x1p-17 : 8 * kFloatRoundoff;
+        // of bfloat16, or to one.
+        const Products products = productsOf(backend);
+        const double inPairs = products == Products::pairs ? 0x1p-17 : 0x1p-9;
+        const double inFloat = products == Products::single ? 8 * kFloatRoundoff : inPairs;
         const double error =
             backend.precision() == "float32" ? inFloat : 8 * 16 * 6 * kDoubleRoundoff;
         CHECK_NEAR(norm(back), 0, error * (trace * norm(z) + norm(problem.direction)));

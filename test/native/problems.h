@@ -39,9 +39,10 @@ inline std::vector<TestPolicy> kroneckerPolicies() {
           {Distribution::bernoulli(3), Activation::tanh, {33, 18, {}}}};
 }
 
-// Whether a backend makes its Fisher products of pairs of bfloat16.
-inline bool splitsProducts(const Backend& backend) {
-  return backend.productPrecision() == "bfloat16x3";
+// What a backend makes its Fisher products of.
+inline Products productsOf(const Backend& backend) {
+  if (backend.productPrecision() == "bfloat16x3") return Products::pairs;
+  return backend.productPrecision() == "bfloat16x2" ? Products::rounded : Products::single;
 }
 
 // Adds the case once for each backend; skipped by name where the machine cannot run it.

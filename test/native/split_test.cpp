@@ -45,8 +45,6 @@ void release() {}
 // end. A product of two bfloat16 is exact in float32, so that adding it is a fused multiply-add.
 class TileUnit {
  public:
-  static constexpr size_t kGroups = 3;
-
   template <size_t kRowBlocks, size_t kColumnBlocks, class Sums, class Meanwhile>
   void sum(const Sums& sums, Meanwhile&& meanwhile) {
     std::memset(tiles_, 0, sizeof(tiles_));
@@ -65,31 +63,34 @@ class TileUnit {
 
  private:
   using Tile = float[kTileSide][kTileSide];
-  using Words = uint32_t[kTileSide][kTileSide];
 
   template <size_t kRowBlocks, size_t kColumnBlocks, class Factors, class Meanwhile>
   void addFactors(const Factors& f, Meanwhile& meanwhile) {
     f.begin();
     for (size_t step = 0; step < f.steps; step++) {
-      for (size_t group = 0; group < kGroups; group++) {
+      size_t group = 0;
+      // left(tile) and right(tile): which half of it.
+      const auto addGroup = [&](const auto& left, const auto& right) {
         for (size_t i = 0; i < kRowBlocks; i++) {
           for (size_t j = 0; j < kColumnBlocks; j++) {
-            const SplitTile& left = f.leftAt(i, step);
-            const SplitTile& right = f.rightAt(j, step);
-            add(group == 0 ? left.low : left.high, group == 2 ? right.low : right.high,
-                tiles_[i][j]);
+            add(left(f.leftAt(i, step)), right(f.rightAt(j, step)), tiles_[i][j]);
           }
         }
-        f.prepare(step, group);
+        f.prepare(step, group++);
         meanwhile();
-      }
+      };
+      const auto high = [](const auto& tile) -> const TileLines& { return tile.high; };
+      const auto low = [](const auto& tile) -> const TileLines& { return tile.low; };
+      if constexpr (Factors::kHasLeftLow) addGroup(low, high);
+      addGroup(high, high);
+      if constexpr (Factors::kHasRightLow) addGroup(high, low);
     }
   }
 
   static float lower(uint32_t word) { return std::bit_cast<float>(word << 16); }
   static float upper(uint32_t word) { return std::bit_cast<float>(word & 0xffff0000U); }
 
-  static void add(const Words& left, const Words& right, Tile& to) {
+  static void add(const TileLines& left, const TileLines& right, Tile& to) {
     for (size_t i = 0; i < kTileSide; i++) {
       for (size_t j = 0; j < kTileSide; j++) {
         float even = 0;
@@ -189,14 +190,14 @@ struct TilePasses {
   std::vector<double> product(const SplitKernels& kernels) {
     const SplitMlp split(problem.model.network, kernels);
     std::vector<cpu::SplitLayer> weights;
-    std::vector<cpu::SplitLayer> direction;
-    split.pack(problem.parameters, cpu::PackFor::forwardAndBackward, weights, 3);
-    split.pack(problem.direction, cpu::PackFor::forward, direction, 3);
+    std::vector<cpu::SplitDirection> direction;
+    split.pack(problem.parameters, weights, 3);
+    split.packDirection(problem.direction, direction, 3);
     cpu::SplitScratch scratch = split.makeScratch(problem.rows);
-    std::vector<cpu::SplitTiles> tiles;
+    std::vector<cpu::RoundedTiles> tiles;
     cpu::SplitActivations activations;
-    const auto cutTo = [&](std::vector<cpu::SplitTile*>& to, const Matrix& from, size_t columns) {
-      tiles.emplace_back(SplitMlp::leftTiles(problem.rows, columns));
+    const auto cutTo = [&](std::vector<cpu::RoundedTile*>& to, const Matrix& from, size_t columns) {
+      tiles.emplace_back(cpu::leftTiles(kernels, problem.rows, columns));
       split.cut(problem.rows, columns, from, tiles.back().data());
       to.push_back(tiles.back().data());
     };
@@ -235,14 +236,14 @@ struct TilePasses {
 };
 
 // Twice the sum of J'(J v) over the rows, with the errors that products of bfloat16 make.
-TrackedVector expectedProduct(const PolicyProblem& problem) {
+TrackedVector expectedProduct(const PolicyProblem& problem, Products products) {
   const MlpLayout& layout = problem.model.network;
   const TrackedVector parameters = exactNumbers(problem.parameters);
   const TrackedVector direction = exactNumbers(problem.direction);
   TrackedVector sum(layout.parameterCount());
   for (size_t row = 0; row < problem.rows; row++) {
     const TrackedRow forward = trackedForward(layout, parameters, problem.scaledObservation(row));
-    const SplitProducts split;
+    const SplitProducts split(products);
     const TrackedVector tangent = trackedTangent(layout, parameters, direction, forward);
     trackedBackward(layout, parameters, forward, tangent,
                     [&](size_t i, Tracked u, Tracked x) { sum[i] += u * x; });
@@ -278,29 +279,34 @@ bool addNetworks() {
   for (const Network& network : networks()) {
     const Distribution distribution = Distribution::gaussian(network.actions);
     const Shape shape{network.rows, network.observations, network.hidden};
-    addCase("J'J v, imitated: " + describe(distribution, network.activation, shape), [=] {
-      const PolicyProblem problem = randomProblem(distribution, network.activation, shape, seed);
-      TilePasses passes(problem, cpu::baselineKernels());
-      const std::vector<double> product = passes.product(cpu::imitated::kSplitKernels);
-      const TrackedVector expected = expectedProduct(problem);
-      for (size_t i = 0; i < product.size(); i++) {
-        const Context context("element ", i);
-        checkTracked(product[i], expected[i]);
-      }
-    });
+    for (const Products products : {Products::pairs, Products::rounded}) {
+      const bool isRounded = products == Products::rounded;
+      const std::string name =
+          (isRounded ? "rounded, " : "pairs, ") + describe(distribution, network.activation, shape);
+      const SplitKernels& imitation =
+          isRounded ? cpu::imitated::kRoundedKernels : cpu::imitated::kSplitKernels;
+      addCase("J'J v, imitated: " + name, [=, &imitation] {
+        const PolicyProblem problem = randomProblem(distribution, network.activation, shape, seed);
+        TilePasses passes(problem, cpu::baselineKernels());
+        const std::vector<double> product = passes.product(imitation);
+        const TrackedVector expected = expectedProduct(problem, products);
+        for (size_t i = 0; i < product.size(); i++) {
+          const Context context("element ", i);
+          checkTracked(product[i], expected[i]);
+        }
+      });
 #if defined(__x86_64__) || defined(_M_X64)
-    addCase("the unit has the same bits: " + describe(distribution, network.activation, shape),
-            [=] {
-              if (!cpu::hasAmx()) skipCase("not supported by this machine");
-              cpu::requireUnit(*cpu::amxKernels().split);
-              const PolicyProblem problem =
-                  randomProblem(distribution, network.activation, shape, seed);
-              TilePasses passes(problem, cpu::baselineKernels());
-              const std::vector<double> imitated = passes.product(cpu::imitated::kSplitKernels);
-              const std::vector<double> product = passes.product(*cpu::amxKernels().split);
-              CHECK(product == imitated);
-            });
+      addCase("the unit has the same bits: " + name, [=, &imitation] {
+        if (!cpu::hasAmx()) skipCase("not supported by this machine");
+        const SplitKernels& unit =
+            *(isRounded ? cpu::amxRoundedKernels() : cpu::amxKernels()).split;
+        cpu::requireUnit(unit);
+        const PolicyProblem problem = randomProblem(distribution, network.activation, shape, seed);
+        TilePasses passes(problem, cpu::baselineKernels());
+        CHECK(passes.product(unit) == passes.product(imitation));
+      });
 #endif
+    }
     seed++;
   }
   return true;

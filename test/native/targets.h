@@ -20,6 +20,7 @@ inline const cpu::Kernels* kernelsOf(const std::string& backend) {
 #if defined(__x86_64__) || defined(_M_X64)
   if (backend == "cpu-avx512") return &cpu::avx512Kernels();
   if (backend == "cpu-amx") return &cpu::amxKernels();
+  if (backend == "cpu-amx-bf16") return &cpu::amxRoundedKernels();
   if (backend == "cpu-avx2") return &cpu::avx2Kernels();
 #endif
   return backend == "cpu-baseline" ? &cpu::baselineKernels() : nullptr;
@@ -28,7 +29,8 @@ inline const cpu::Kernels* kernelsOf(const std::string& backend) {
 inline std::vector<Target> allTargets() {
   std::vector<Target> targets;
   for (const Backend* backend : cpuBackends()) {
-    if (backend->name() == "cpu-amx") continue;  // cpu-avx512's kernels; split_test has the others
+    if (backend->name().rfind("cpu-amx", 0) == 0)
+      continue;  // cpu-avx512's; split_test has the others
     targets.push_back({backend->name(), kernelsOf(backend->name()), backend->isSupported()});
   }
   return targets;

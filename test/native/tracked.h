@@ -41,26 +41,47 @@ inline Tracked rounded(double value, double variance = 0) {
   return {value, variance + square(kFloatRoundoff * value)};
 }
 
-// While it lives, products are made of pairs of bfloat16 (core/cpu/split/split_kernels.h), whose
-// error is 2^-17 in the root of the mean square: some 2^-16 / sqrt(3).
+// How terms of a Fisher product are multiplied (core/cpu/split/split_kernels.h): in float32; in
+// pairs of bfloat16, whose error is 2^-17 in the root of the mean square, some 2^-16 / sqrt(3); in
+// such pairs with weights and activations that are rounded to one bfloat16.
+enum class Products { single, pairs, rounded };
+
+// While it lives, products are made that way.
 class SplitProducts {
  public:
-  explicit SplitProducts(bool areSplit = true) { roundoff() = areSplit ? 0x1p-16 : 0; }
-  ~SplitProducts() { roundoff() = 0; }
+  explicit SplitProducts(Products products = Products::pairs) { current() = products; }
+  ~SplitProducts() { current() = Products::single; }
   SplitProducts(const SplitProducts&) = delete;
   SplitProducts& operator=(const SplitProducts&) = delete;
 
-  // Beside that of float32.
-  static double& roundoff() {
-    static thread_local double value = 0;
-    return value;
+  static Products& current() {
+    static thread_local Products products = Products::single;
+    return products;
   }
+  // Beside that of float32.
+  static double roundoff() { return current() == Products::single ? 0 : 0x1p-16; }
 };
 
 inline Tracked operator*(Tracked a, Tracked b) {
   const double value = a.value * b.value;
   return rounded(value, square(a.value) * b.variance + square(b.value) * a.variance +
                             a.variance * b.variance + square(SplitProducts::roundoff() * value));
+}
+
+inline double roundToBfloat16(double value) {
+  if (value == 0) return 0;
+  const double unit = std::ldexp(1.0, std::ilogb(value) - 7);
+  return std::copysign(unit * std::floor(std::abs(value) / unit + 0.5), value);  // ties go up
+}
+
+// A weight or an activation as products take it. Where its own error decides which way it is
+// rounded, nobody knows.
+inline Tracked operandOf(Tracked number) {
+  if (SplitProducts::current() != Products::rounded) return number;
+  const double error = number.tolerance();
+  const double most = roundToBfloat16(number.value + error);
+  const double least = roundToBfloat16(number.value - error);
+  return {roundToBfloat16(number.value), square(most - least)};
 }
 
 inline Tracked operator+(Tracked a, Tracked b) {

@@ -85,6 +85,22 @@ inline TrackedRow trackedForward(const MlpLayout& layout, const TrackedVector& p
   return row;
 }
 
+// phi' of unit j of hidden layer l as a product has it: made from the rounded activation where
+// those are rounded.
+inline Tracked slopeOf(const MlpLayout& layout, const TrackedRow& row, size_t l, size_t j) {
+  const Tracked slope = row.derivative[l][j];
+  if (SplitProducts::current() != Products::rounded) return slope;
+  switch (layout.activation()) {
+    case Activation::tanh:
+      return Tracked{1, 0} + Tracked{-1, 0} * squared(operandOf(row.input[l + 1][j]));
+    case Activation::relu:
+      return slope;
+    case Activation::silu:
+      break;
+  }
+  return operandOf(slope);
+}
+
 // J v
 inline TrackedVector trackedTangent(const MlpLayout& layout, const TrackedVector& parameters,
                                     const TrackedVector& direction, const TrackedRow& row) {
@@ -96,15 +112,15 @@ inline TrackedVector trackedTangent(const MlpLayout& layout, const TrackedVector
     for (size_t j = 0; j < layer.outputs; j++) {
       const size_t weights = layer.weightOffset + j * layer.inputs;
       for (size_t k = 0; k < layer.inputs; k++) {
-        dz[j] += row.input[l][k] * direction[weights + k];
+        dz[j] += operandOf(row.input[l][k]) * direction[weights + k];
       }
       if (l == 0) continue;
       for (size_t k = 0; k < layer.inputs; k++) {
-        dz[j] += inputTangent[k] * parameters[weights + k];
+        dz[j] += inputTangent[k] * operandOf(parameters[weights + k]);
       }
     }
     if (l + 1 < layout.layers().size()) {
-      for (size_t j = 0; j < layer.outputs; j++) dz[j] = dz[j] * row.derivative[l][j];
+      for (size_t j = 0; j < layer.outputs; j++) dz[j] = dz[j] * slopeOf(layout, row, l, j);
     }
     inputTangent = dz;
   }
@@ -125,12 +141,12 @@ inline void trackedBackward(const MlpLayout& layout, const TrackedVector& parame
       add(layer.biasOffset + j, u[j], {1, 0});
       for (size_t k = 0; k < layer.inputs; k++) {
         const size_t weight = layer.weightOffset + j * layer.inputs + k;
-        add(weight, u[j], row.input[l][k]);
-        next[k] += u[j] * parameters[weight];
+        add(weight, u[j], operandOf(row.input[l][k]));
+        next[k] += u[j] * operandOf(parameters[weight]);
       }
     }
     if (l == 0) return;
-    for (size_t k = 0; k < layer.inputs; k++) next[k] = next[k] * row.derivative[l - 1][k];
+    for (size_t k = 0; k < layer.inputs; k++) next[k] = next[k] * slopeOf(layout, row, l - 1, k);
     u = next;
   }
 }

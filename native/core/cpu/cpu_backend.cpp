@@ -91,7 +91,8 @@ class CpuBackend : public Backend {
   }
   std::string precision() const override { return "float32"; }
   std::string productPrecision() const override {
-    return kernels_->split == nullptr ? precision() : "bfloat16x3";
+    if (kernels_->split == nullptr) return precision();
+    return kernels_->split->operatorUnits == 1 ? "bfloat16x2" : "bfloat16x3";
   }
 
   void roundParameters(std::span<double> parameters) const override {
@@ -139,6 +140,10 @@ const std::vector<const Backend*>& cpuBackends() {
         new CpuBackend("cpu-amx",
                        "float32, 16 lanes, AVX-512; Fisher products of pairs of bfloat16, AMX",
                        cpu::amxKernels(), cpu::hasAvx512() && cpu::hasAmx()),
+        new CpuBackend("cpu-amx-bf16",
+                       "float32, 16 lanes, AVX-512; Fisher products of a network rounded to "
+                       "bfloat16, AMX",
+                       cpu::amxRoundedKernels(), cpu::hasAvx512() && cpu::hasAmx()),
 #endif
         new CpuBackend("cpu-baseline", "float32, 4 lanes, SSE2 or NEON", cpu::baselineKernels(),
                        true)

@@ -40,7 +40,6 @@ void CpuProblem::applyMetric(const Tile& tile, const float* headTangent,
 void CpuProblem::meanProduct(std::span<const double> vector, std::span<double> result,
                              TileTask makeCotangent) {
   const auto run = [&](const auto& mlp, const auto& packed, auto& direction, auto scratch) {
-    mlp.pack(vector, PackFor::forward, direction, threads_);
     meanOverTiles(
         result,
         [&](const Tile& tile, Worker& worker, double* sum, SumMode mode) {
@@ -54,9 +53,11 @@ void CpuProblem::meanProduct(std::span<const double> vector, std::span<double> r
         [&](std::span<const double> part, size_t first) { mlp.restoreOrder(part, first, result); });
   };
   if (splitMlp_) {
+    splitMlp_->packDirection(vector, splitDirection_, threads_);
     run(*splitMlp_, splitPacked_, splitDirection_, &Worker::splitScratch);
     isCut_ = true;
   } else {
+    mlp_.pack(vector, PackFor::forward, packedDirection_, threads_);
     run(mlp_, packed_, packedDirection_, &Worker::scratch);
   }
 }

@@ -77,8 +77,8 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
 
   mlp_.pack(parameters_, PackFor::forwardAndBackward, packed_, threads_);
   if (splitMlp_) {
-    splitMlp_->pack(parameters_, PackFor::forwardAndBackward, splitPacked_, threads_);
-    splitMlp_->resize(PackFor::forward, splitDirection_);
+    splitMlp_->pack(parameters_, splitPacked_, threads_);
+    splitMlp_->resizeDirection(splitDirection_);
   }
   const size_t size = model_.observationSize();
   meanSquareInput_.resize(size);
@@ -133,10 +133,10 @@ void CpuProblem::holdActivations(size_t memoryBudget) {
     makeRecomputed(worker);
     if (!splitMlp_) continue;
     for (size_t l = 0; l <= hiddenLayers; l++) {
-      worker.cut.emplace_back(SplitMlp::leftTiles(tileRows_, layers[l].inputs));
+      worker.cut.emplace_back(leftTiles(*mlp_.kernels().split, tileRows_, layers[l].inputs));
     }
     for (size_t l = 0; l < derivatives_.size(); l++) {
-      worker.cut.emplace_back(SplitMlp::leftTiles(tileRows_, layers[l].outputs));
+      worker.cut.emplace_back(leftTiles(*mlp_.kernels().split, tileRows_, layers[l].outputs));
     }
   }
 }
@@ -213,12 +213,12 @@ const SplitActivations& CpuProblem::activationsForProduct(const SplitMlp& mlp, c
   // Of layer l's inputs. What is held is copied first, because it is cut to where it stands.
   const auto place = [&](ConstMatrix from, UninitializedFloats& held, size_t width) {
     if (!isHere) {
-      SplitTile* const to = (cut++)->data();
+      RoundedTile* const to = (cut++)->data();
       mlp.cut(tile.rows, width, from, to);
       return to;
     }
     float* const at = heldAt(held, tile, width);
-    SplitTile* const to = reinterpret_cast<SplitTile*>(at);
+    RoundedTile* const to = reinterpret_cast<RoundedTile*>(at);
     if (!isCut_) {
       float* const copy = worker.scratch.first.data();
       std::copy_n(at, tile.rows * hiddenWidth(width), copy);

@@ -67,7 +67,7 @@ class CpuProblem : public Problem {
     TileScratch scratch;
     SplitScratch splitScratch;
     SplitActivations cutActivations;        // pointers into caches or `cut`
-    std::vector<SplitTiles> cut;            // activations of one tile that is not held, cut
+    std::vector<RoundedTiles> cut;          // activations of one tile that is not held, cut
     TileActivations activations;            // pointers into caches, `recomputed` or `candidate`
     std::vector<AlignedFloats> recomputed;  // activations of one tile that is not held
     std::vector<AlignedFloats> candidate;   // hidden activations of one tile, for evaluate
@@ -177,10 +177,10 @@ class CpuProblem : public Problem {
   std::vector<PackedLayer> packedDirection_;
   std::optional<SplitMlp> splitMlp_;  // where the kernels have products of bfloat16
   // Observations of the rows held, cut; the hidden layers' places are in inputs_ and derivatives_.
-  UninitializedVector<SplitTile> cutInputs_;
+  RoundedTiles cutInputs_;
   bool isCut_ = false;  // by the first product
   std::vector<SplitLayer> splitPacked_;
-  std::vector<SplitLayer> splitDirection_;
+  std::vector<SplitDirection> splitDirection_;
   std::vector<PackedLayer> packedCandidate_;
   // What each layer reads: observations of all rows, row-major; hidden layers of those held, tile
   // by tile. Padding is 0.

@@ -191,6 +191,7 @@ const DenseKernels& avx2DenseKernels();
 const Kernels& avx512Kernels();
 // AVX-512's, with Fisher products on AMX.
 const Kernels& amxKernels();
+const Kernels& amxRoundedKernels();
 const DenseKernels& avx512DenseKernels();
 #endif
 

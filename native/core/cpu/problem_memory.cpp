@@ -16,7 +16,8 @@ size_t hiddenFloats(const CpuMlp& mlp) {
 size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t width) {
   const size_t floats = rows * hiddenWidth(width);
   if (mlp.kernels().split == nullptr) return floats;
-  return std::max(floats, SplitMlp::leftTiles(rows, width) * sizeof(SplitTile) / sizeof(float));
+  const size_t tiles = leftTiles(*mlp.kernels().split, rows, width);
+  return std::max(floats, tiles * sizeof(RoundedTile) / sizeof(float));
 }
 
 size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t tileRows, size_t width) {
@@ -25,7 +26,8 @@ size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t tileRows, size_t width)
 }
 
 size_t heldInputTiles(const CpuMlp& mlp, size_t rows) {
-  return mlp.kernels().split == nullptr ? 0 : SplitMlp::leftTiles(rows, mlp.layout().inputs());
+  if (mlp.kernels().split == nullptr) return 0;
+  return leftTiles(*mlp.kernels().split, rows, mlp.layout().inputs());
 }
 
 size_t heldBytes(const CpuMlp& mlp, size_t rows) {
@@ -34,7 +36,7 @@ size_t heldBytes(const CpuMlp& mlp, size_t rows) {
   for (size_t l = 0; l + 1 < layers.size(); l++) {
     floats += (mlp.storesDerivative() ? 2 : 1) * heldFloats(mlp, rows, layers[l].outputs);
   }
-  return floats * sizeof(float) + heldInputTiles(mlp, rows) * sizeof(SplitTile);
+  return floats * sizeof(float) + heldInputTiles(mlp, rows) * sizeof(RoundedTile);
 }
 
 size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, size_t heldRows,
@@ -65,9 +67,8 @@ size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, si
   if (mlp.kernels().split != nullptr) {
     const SplitMlp splitMlp(model.network, *mlp.kernels().split);
     const size_t cut = heldRows < rows ? heldBytes(mlp, tileRows) : 0;
-    split = workers * (splitMlp.scratchBytes(tileRows) + cut) +
-            splitMlp.packedBytes(PackFor::forward) +
-            splitMlp.packedBytes(PackFor::forwardAndBackward);
+    split = workers * (splitMlp.scratchBytes(tileRows) + cut) + splitMlp.packedBytes() +
+            splitMlp.directionBytes();
   }
   const size_t held =
       heldRows / tileRows * heldBytes(mlp, tileRows) + heldBytes(mlp, heldRows % tileRows);

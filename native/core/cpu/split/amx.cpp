@@ -110,39 +110,49 @@ TRUSTREGION_ALWAYS_INLINE void addProducts() {
   if constexpr (kRowBlocks == 2 && kColumnBlocks == 2) _tile_dpbf16ps(3, 5, 7);
 }
 
+// Block by block of a factor: 4 and 5, or 6 and 7.
+template <size_t kRowBlocks>
+TRUSTREGION_ALWAYS_INLINE void loadLeft(const TileLines& first, const TileLines& second) {
+  _tile_loadd(4, first, kLineBytes);
+  if constexpr (kRowBlocks == 2) _tile_loadd(5, second, kLineBytes);
+}
+template <size_t kColumnBlocks>
+TRUSTREGION_ALWAYS_INLINE void loadRight(const TileLines& first, const TileLines& second) {
+  _tile_loadd(6, first, kLineBytes);
+  if constexpr (kColumnBlocks == 2) _tile_loadd(7, second, kLineBytes);
+}
+
 template <size_t kRowBlocks, size_t kColumnBlocks, class Factors, class Meanwhile>
 TRUSTREGION_ALWAYS_INLINE void addFactors(const Factors& f, Meanwhile& meanwhile) {
   f.begin();
   for (size_t step = 0; step < f.steps; step++) {
-    const SplitTile& left0 = f.leftAt(0, step);
-    const SplitTile& left1 = f.leftAt(kRowBlocks - 1, step);
-    const SplitTile& right0 = f.rightAt(0, step);
-    const SplitTile& right1 = f.rightAt(kColumnBlocks - 1, step);
+    const auto& left0 = f.leftAt(0, step);
+    const auto& left1 = f.leftAt(kRowBlocks - 1, step);
+    const auto& right0 = f.rightAt(0, step);
+    const auto& right1 = f.rightAt(kColumnBlocks - 1, step);
+    size_t group = 0;
+    const auto finishGroup = [&]() __attribute__((always_inline)) {
+      f.prepare(step, group++);
+      meanwhile();
+      addProducts<kRowBlocks, kColumnBlocks>();
+    };
     // The loads of tiles do not tell the compiler that they read memory.
     asm volatile("" ::: "memory");
-    _tile_loadd(4, left0.low, kLineBytes);
-    if constexpr (kRowBlocks == 2) _tile_loadd(5, left1.low, kLineBytes);
-    _tile_loadd(6, right0.high, kLineBytes);
-    if constexpr (kColumnBlocks == 2) _tile_loadd(7, right1.high, kLineBytes);
-    f.prepare(step, 0);
-    meanwhile();
-    addProducts<kRowBlocks, kColumnBlocks>();
-    _tile_loadd(4, left0.high, kLineBytes);
-    if constexpr (kRowBlocks == 2) _tile_loadd(5, left1.high, kLineBytes);
-    f.prepare(step, 1);
-    meanwhile();
-    addProducts<kRowBlocks, kColumnBlocks>();
-    _tile_loadd(6, right0.low, kLineBytes);
-    if constexpr (kColumnBlocks == 2) _tile_loadd(7, right1.low, kLineBytes);
-    f.prepare(step, 2);
-    meanwhile();
-    addProducts<kRowBlocks, kColumnBlocks>();
+    loadRight<kColumnBlocks>(right0.high, right1.high);
+    if constexpr (Factors::kHasLeftLow) {
+      loadLeft<kRowBlocks>(left0.low, left1.low);
+      finishGroup();
+    }
+    loadLeft<kRowBlocks>(left0.high, left1.high);
+    finishGroup();
+    if constexpr (Factors::kHasRightLow) {
+      loadRight<kColumnBlocks>(right0.low, right1.low);
+      finishGroup();
+    }
   }
 }
 
 struct TileUnit {
-  static constexpr size_t kGroups = 3;
-
   template <size_t kRowBlocks, size_t kColumnBlocks, class Sums, class Meanwhile>
   void sum(const Sums& sums, Meanwhile&& meanwhile) {
     _tile_zero(0);
@@ -176,12 +186,23 @@ TRUSTREGION_END_TARGET
 
 namespace trustregion::cpu {
 
+namespace {
+
+Kernels avx512With(const SplitKernels& split) {
+  Kernels kernels = avx512Kernels();
+  kernels.split = &split;
+  return kernels;
+}
+
+}  // namespace
+
 const Kernels& amxKernels() {
-  static const Kernels kernels = [] {
-    Kernels with = avx512Kernels();
-    with.split = &amx::kSplitKernels;
-    return with;
-  }();
+  static const Kernels kernels = avx512With(amx::kSplitKernels);
+  return kernels;
+}
+
+const Kernels& amxRoundedKernels() {
+  static const Kernels kernels = avx512With(amx::kRoundedKernels);
   return kernels;
 }
 

@@ -11,10 +11,10 @@ inline Vec slope(Vec h) {
 
 // What the sums of a block of 32 rows become: sum phi' of each half. kHasSecond: there are sums of
 // the second block of columns, too; without, it is zero.
-template <Derivative kDerivative, bool kHasSecond>
+template <class Operator, Derivative kDerivative, bool kHasSecond>
 struct EndBlock {
   const float* sums;
-  const SplitTile* h[2];  // of rows 0 to 15, 16 to 31
+  const Operator* h[2];  // of rows 0 to 15, 16 to 31
 
   TRUSTREGION_ALWAYS_INLINE Vec sum(size_t block, size_t line, size_t half) const {
     return load(sums + (block * kTileSide + line) * kSumColumns + half * kLanes);
@@ -30,12 +30,41 @@ struct EndBlock {
   }
 };
 
+// Two factors, whose blocks are `steps` tiles apart. Products of a step come in groups: low high,
+// high high, high low, those without a low half left out.
+template <class Left, class Right>
+struct Factors {
+  static constexpr bool kHasLeftLow = std::is_same_v<Left, SplitTile>;
+  static constexpr bool kHasRightLow = std::is_same_v<Right, SplitTile>;
+  static constexpr size_t kGroups = 1 + (kHasLeftLow ? 1 : 0) + (kHasRightLow ? 1 : 0);
+
+  size_t steps = 0;
+  const Left* left = nullptr;
+  const Right* right = nullptr;
+
+  // Called before the first step, and in each group of a step.
+  void begin() const {}
+  void prepare(size_t, size_t) const {}
+  const Left& leftAt(size_t block, size_t step) const { return left[block * steps + step]; }
+  const Right& rightAt(size_t block, size_t step) const { return right[block * steps + step]; }
+};
+
+// Those of a block of 32 rows and columns.
+template <class Operator>
+Factors<Operator, SplitTile> factorsAt(const OperatorFactors& f, size_t rowStep, size_t step) {
+  return {f.steps, tilesAs<Operator>(f.left) + 2 * rowStep * f.steps, f.right + 2 * step * f.steps};
+}
+template <class Operator>
+Factors<SplitTile, Operator> factorsAt(const VectorFactors& f, size_t rowStep, size_t step) {
+  return {f.steps, f.left + 2 * rowStep * f.steps, tilesAs<Operator>(f.right) + 2 * step * f.steps};
+}
+
 // A block of sums as the unit makes it, over the steps of both pairs of factors: at most two blocks
 // of rows and two of columns.
-template <class First>
+template <class First, class Second>
 struct BlockSums {
   First first;
-  SplitFactors second;
+  Second second;
   bool hasSecondRow;
   bool hasSecondColumn;
 };
@@ -51,7 +80,8 @@ void overlap(size_t blocks, SumsOf&& sumsOf, Finish& finish) {
   alignas(64) float sums[kTileSteps * kSumColumns];
   for (size_t block = 0; block < blocks; block++) {
     const auto next = sumsOf(block);
-    const size_t groups = (next.first.steps + next.second.steps) * TileUnit::kGroups;
+    const size_t groups =
+        next.first.steps * next.first.kGroups + next.second.steps * next.second.kGroups;
     const size_t slices = block == 0 ? 0 : Finish::kSlices;
     const size_t atOnce = (slices + groups - 1) / groups;
     size_t done = 0;
@@ -80,13 +110,8 @@ void overlap(size_t blocks, SumsOf&& sumsOf, Finish& finish) {
   finish.run(0, Finish::kSlices);
 }
 
-inline SplitFactors factorsAt(const SplitFactors& f, size_t rowStep, size_t step) {
-  if (f.steps == 0) return {};
-  return {f.steps, f.left + 2 * rowStep * f.steps, f.right + 2 * step * f.steps};
-}
-
 // Ends the blocks of a tangent: step by step, in each all rows.
-template <Derivative kDerivative>
+template <class Operator, Derivative kDerivative>
 class TangentEnd {
  public:
   static constexpr size_t kSlices = kTileSide;
@@ -108,7 +133,7 @@ class TangentEnd {
               first % kPanelColumns;
     } else {
       const size_t steps = tileSteps(t_.columns);
-      leftTiles(t_.derivative.h, steps, rowStep, step, h_);
+      leftTiles(tilesAs<Operator>(t_.derivative.h), steps, rowStep, step, h_);
       leftTiles(t_.left, steps, rowStep, step, to_);
     }
   }
@@ -139,9 +164,9 @@ class TangentEnd {
   // Copies of all that it reads: a store through a vector may change anything else.
   template <bool kHasSecond>
   TRUSTREGION_ALWAYS_INLINE void splitRows(size_t from, size_t until) {
-    const EndBlock<kDerivative, kHasSecond> end{sums_, {h_[0], h_[1]}};
+    const EndBlock<Operator, kDerivative, kHasSecond> end{sums_, {h_[0], h_[1]}};
     const Vec bias[2] = {bias_[0], bias_[1]};
-    const SplitBlock to{{to_[0], to_[1]}, {}};
+    const SplitBlock<SplitTile> to{{to_[0], to_[1]}, {}};
     for (size_t line = from; line < until; line++) {
       splitLines(to, line, [&](size_t block, size_t i, Vec(&values)[2]) {
         end.end(block, i, end.sum(block, i, 0) + bias[0], end.sum(block, i, 1) + bias[1], values);
@@ -152,36 +177,38 @@ class TangentEnd {
   const SplitTangent& t_;
   const float* sums_ = nullptr;
   Vec bias_[2] = {};
-  const SplitTile* h_[2] = {};
+  const Operator* h_[2] = {};
   SplitTile* to_[2] = {};
   size_t firstRow_ = 0;
   float* head_ = nullptr;
   bool hasSecond_ = false;
 };
 
-template <Derivative kDerivative>
+template <class Operator, Derivative kDerivative>
 void tangentAs(const SplitTangent& t) {
   const size_t rowSteps = tileSteps(t.rows);
-  const auto sumsOf = [&](size_t block) -> BlockSums<SplitFactors> {
+  const auto sumsOf = [&](size_t block) {
     const size_t step = block / rowSteps;
     const size_t rowStep = block % rowSteps;
-    return {factorsAt(t.first, rowStep, step), factorsAt(t.second, rowStep, step), true,
-            2 * step + 1 < tileBlocks(t.columns)};
+    return BlockSums<Factors<Operator, SplitTile>, Factors<SplitTile, Operator>>{
+        factorsAt<Operator>(t.first, rowStep, step), factorsAt<Operator>(t.second, rowStep, step),
+        true, 2 * step + 1 < tileBlocks(t.columns)};
   };
-  TangentEnd<kDerivative> end(t);
+  TangentEnd<Operator, kDerivative> end(t);
   overlap(tileSteps(t.columns) * rowSteps, sumsOf, end);
 }
 
+template <class Operator>
 void tangent(const SplitTangent& t) {
   switch (t.derivative.kind) {
     case Derivative::none:
-      return tangentAs<Derivative::none>(t);
+      return tangentAs<Operator, Derivative::none>(t);
     case Derivative::tanh:
-      return tangentAs<Derivative::tanh>(t);
+      return tangentAs<Operator, Derivative::tanh>(t);
     case Derivative::relu:
-      return tangentAs<Derivative::relu>(t);
+      return tangentAs<Operator, Derivative::relu>(t);
     case Derivative::stored:
-      return tangentAs<Derivative::stored>(t);
+      return tangentAs<Operator, Derivative::stored>(t);
   }
 }
 
@@ -214,7 +241,7 @@ TRUSTREGION_ALWAYS_INLINE void addLine(SumMode mode, double* to, const float* fr
 }
 
 // Ends the blocks of a cotangent: left tiles, tiles of the transpose, sums of columns.
-template <Derivative kDerivative>
+template <class Operator, Derivative kDerivative>
 class CotangentEnd {
  public:
   static constexpr size_t kSlices = kTileSide + 4;
@@ -229,7 +256,7 @@ class CotangentEnd {
     leftTiles(u_.left, steps, rowStep_, step_, to_.left);
     rightTiles(u_.transposed, u_.columns, rowSteps_, rowStep_, step_, to_.right);
     if constexpr (kDerivative != Derivative::none) {
-      leftTiles(u_.derivative.h, steps, rowStep_, step_, h_);
+      leftTiles(tilesAs<Operator>(u_.derivative.h), steps, rowStep_, step_, h_);
     }
     if (rowStep_ == 0) columnSums_[0] = columnSums_[1] = Vec{};
   }
@@ -240,9 +267,9 @@ class CotangentEnd {
       const ColumnPair columns = columnPair(u_.head, u_.columns, step_ * kTileSteps);
       splitRows(from, lines, ReadBlock<false>{columns, rowStep_ * kTileSteps, u_.rows});
     } else if (to_.right[1] != nullptr) {
-      splitRows(from, lines, EndBlock<kDerivative, true>{sums_, {h_[0], h_[1]}});
+      splitRows(from, lines, EndBlock<Operator, kDerivative, true>{sums_, {h_[0], h_[1]}});
     } else {
-      splitRows(from, lines, EndBlock<kDerivative, false>{sums_, {h_[0], h_[1]}});
+      splitRows(from, lines, EndBlock<Operator, kDerivative, false>{sums_, {h_[0], h_[1]}});
     }
     for (size_t slice = from > kTileSide ? from : kTileSide; slice < until; slice++) {
       endTile(slice - kTileSide);
@@ -254,14 +281,14 @@ class CotangentEnd {
   // the last one that is harmless, because a prefetch cannot fault.
   template <class Read>
   TRUSTREGION_ALWAYS_INLINE void splitRows(size_t from, size_t until, const Read read) {
-    const SplitBlock to = to_;
-    const SplitTile* const next[2] = {h_[0] + u_.derivative.next, h_[1] + u_.derivative.next};
+    const SplitBlock<SplitTile> to = to_;
+    const Operator* const next[2] = {h_[0] + u_.derivative.next, h_[1] + u_.derivative.next};
     Vec sums[2] = {columnSums_[0], columnSums_[1]};
     for (size_t line = from; line < until; line++) {
       if constexpr (kDerivative != Derivative::none) {
-        for (const SplitTile* const h : next) {
+        for (const Operator* const h : next) {
           __builtin_prefetch(h->high[line], 0, 2);
-          __builtin_prefetch(h->low[line], 0, 2);
+          if constexpr (std::is_same_v<Operator, SplitTile>) __builtin_prefetch(h->low[line], 0, 2);
         }
       }
       splitLines(to, line, [&](size_t block, size_t i, Vec(&values)[2]) {
@@ -297,42 +324,44 @@ class CotangentEnd {
   size_t step_ = 0;
   size_t rowStep_ = 0;
   const float* sums_ = nullptr;
-  const SplitTile* h_[2] = {};
-  SplitBlock to_;
+  const Operator* h_[2] = {};
+  SplitBlock<SplitTile> to_;
 };
 
-template <Derivative kDerivative>
+template <class Operator, Derivative kDerivative>
 void cotangentAs(const SplitCotangent& u) {
   const size_t rowSteps = tileSteps(u.rows);
   const size_t blocks = tileSteps(u.columns) * rowSteps;
-  CotangentEnd<kDerivative> end(u);
+  CotangentEnd<Operator, kDerivative> end(u);
   if constexpr (kDerivative == Derivative::none) {
     for (size_t block = 0; block < blocks; block++) {
       end.begin(block, nullptr);
       end.run(0, end.kSlices);
     }
   } else {
-    const auto sumsOf = [&](size_t block) -> BlockSums<SplitFactors> {
+    const auto sumsOf = [&](size_t block) {
       const size_t step = block / rowSteps;
-      return {factorsAt(u.first, block % rowSteps, step),
-              {},
-              true,
-              2 * step + 1 < tileBlocks(u.columns)};
+      using Product = Factors<SplitTile, Operator>;
+      return BlockSums<Product, Product>{factorsAt<Operator>(u.first, block % rowSteps, step),
+                                         {},
+                                         true,
+                                         2 * step + 1 < tileBlocks(u.columns)};
     };
     overlap(blocks, sumsOf, end);
   }
 }
 
+template <class Operator>
 void cotangent(const SplitCotangent& u) {
   switch (u.derivative.kind) {
     case Derivative::none:
-      return cotangentAs<Derivative::none>(u);
+      return cotangentAs<Operator, Derivative::none>(u);
     case Derivative::tanh:
-      return cotangentAs<Derivative::tanh>(u);
+      return cotangentAs<Operator, Derivative::tanh>(u);
     case Derivative::relu:
-      return cotangentAs<Derivative::relu>(u);
+      return cotangentAs<Operator, Derivative::relu>(u);
     case Derivative::stored:
-      return cotangentAs<Derivative::stored>(u);
+      return cotangentAs<Operator, Derivative::stored>(u);
   }
 }
 
@@ -376,8 +405,6 @@ class GradientEnd {
   const float* sums_ = nullptr;
 };
 
-using TileLines = uint32_t[kTileSide][kTileSide];
-
 // A left tile's words pair columns s and s + 16 of a row, a right one's rows s and s + 16 of a
 // column: the lower halves of lines s of both left tiles are a line of the first right one, their
 // upper halves one of the second.
@@ -394,50 +421,62 @@ inline void pairLines(const TileLines& above, const TileLines& below, size_t fro
 // U' and 32 columns of X, whose right tiles are made from left ones, those of a step while the unit
 // works on the one before. Where there are few outputs they are made again for each pair of these,
 // in two places by turns, so that they go through the first cache level only.
+template <class Operator>
 struct GradientFactors {
+  static constexpr bool kHasLeftLow = true;
+  static constexpr bool kHasRightLow = std::is_same_v<Operator, SplitTile>;
+  static constexpr size_t kGroups = kHasRightLow ? 3 : 2;
+
   size_t steps;
   const SplitTile* left;
-  const SplitTile* x;
+  const Operator* x;
   size_t xSteps;  // tiles between two blocks of rows of x
-  SplitTile* right;
+  Operator* right;
   size_t places;  // the bits of a step that are its place
   bool isPaired;  // all of them are made
 
   void begin() const {
-    for (size_t part = 0; part < TileUnit::kGroups; part++) pair(0, part);
+    for (size_t part = 0; part < kGroups; part++) pair(0, part);
   }
   TRUSTREGION_ALWAYS_INLINE void prepare(size_t step, size_t part) const {
     if (step + 1 < steps) pair(step + 1, part);
   }
+  // The high halves in two parts, the low ones in a third.
   TRUSTREGION_ALWAYS_INLINE void pair(size_t step, size_t part) const {
     if (isPaired) return;
-    const SplitTile& above = x[2 * step * xSteps];
-    const SplitTile& below = x[(2 * step + 1) * xSteps];
-    SplitTile* const to = right + 2 * (step & places);
-    if (part == 0) return pairLines(above.low, below.low, 0, kTileSide, to[0].low, to[1].low);
+    const Operator& above = x[2 * step * xSteps];
+    const Operator& below = x[(2 * step + 1) * xSteps];
+    Operator* const to = right + 2 * (step & places);
     constexpr size_t kHalf = kTileSide / 2;
-    pairLines(above.high, below.high, (part - 1) * kHalf, kHalf, to[0].high, to[1].high);
+    if (part < 2) {
+      return pairLines(above.high, below.high, part * kHalf, kHalf, to[0].high, to[1].high);
+    }
+    if constexpr (kHasRightLow) {
+      pairLines(above.low, below.low, 0, kTileSide, to[0].low, to[1].low);
+    }
   }
   const SplitTile& leftAt(size_t block, size_t step) const { return left[block * steps + step]; }
-  const SplitTile& rightAt(size_t block, size_t step) const {
+  const Operator& rightAt(size_t block, size_t step) const {
     return right[2 * (step & places) + block];
   }
 };
 
+template <class Operator>
 void addGradient(const SplitGradient& g) {
   constexpr size_t kFewOutputs = 2 * kTileSteps;
   const size_t inputPairs = tileSteps(g.inputs);
   const size_t outputPairs = tileSteps(g.outputs);
   const bool hasFewOutputs = g.outputs <= kFewOutputs;
   const size_t places = hasFewOutputs ? 1 : ~size_t{0};
-  const auto sumsOf = [&](size_t block) -> BlockSums<GradientFactors> {
+  const auto sumsOf = [&](size_t block) {
     const size_t output = block % outputPairs * 2;
     const size_t pair = block / outputPairs;
-    return {{g.steps, g.left + output * g.steps, g.x + pair, inputPairs, g.paired, places,
-             !hasFewOutputs && output > 0},
-            {},
-            output + 1 < tileBlocks(g.outputs),
-            2 * pair + 1 < tileBlocks(g.inputs)};
+    return BlockSums<GradientFactors<Operator>, Factors<SplitTile, Operator>>{
+        {g.steps, g.left + output * g.steps, tilesAs<Operator>(g.x) + pair, inputPairs,
+         tilesAs<Operator>(g.paired), places, !hasFewOutputs && output > 0},
+        {},
+        output + 1 < tileBlocks(g.outputs),
+        2 * pair + 1 < tileBlocks(g.inputs)};
   };
   GradientEnd end(g);
   overlap(outputPairs * inputPairs, sumsOf, end);

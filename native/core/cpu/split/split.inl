@@ -54,7 +54,17 @@ inline void storeLines(SplitTile& tile, size_t line, const Split& first, const S
   storeLine(tile.low[line], joinUpperHalves(first.low, second.low));
 }
 
-// What lines of a tile hold: high + low of its steps s and s + 16.
+inline void storeLines(RoundedTile& tile, size_t line, const Split& first, const Split& second) {
+  storeLine(tile.high[line], joinUpperHalves(first.high, second.high));
+}
+
+// What lines of a tile hold, of its steps s and s + 16.
+inline void loadLines(const RoundedTile& tile, size_t line, Vec (&values)[2]) {
+  const Words high = loadLine(tile.high[line]);
+  values[0] = asFloats(high << 16);
+  values[1] = asFloats(high & kUpperHalf);
+}
+
 inline void loadLines(const SplitTile& tile, size_t line, Vec (&values)[2]) {
   const Words high = loadLine(tile.high[line]);
   const Words low = loadLine(tile.low[line]);
@@ -91,9 +101,20 @@ inline void transposeTile(uint32_t (&tile)[kTileSide][kTileSide]) {
   for (size_t i = 0; i < kLanes; i++) storeLine(tile[i], lines[i]);
 }
 
+inline void exchangeLinesAndWords(RoundedTile& tile) { transposeTile(tile.high); }
 inline void exchangeLinesAndWords(SplitTile& tile) {
   transposeTile(tile.high);
   transposeTile(tile.low);
+}
+
+// Tiles of weights and activations as what they are.
+template <class Operator>
+inline Operator* tilesAs(RoundedTile* tiles) {
+  return reinterpret_cast<Operator*>(tiles);
+}
+template <class Operator>
+inline const Operator* tilesAs(const RoundedTile* tiles) {
+  return reinterpret_cast<const Operator*>(tiles);
 }
 
 // Where tile (block, step) of a matrix of `steps` is; nothing where there is no matrix.
@@ -104,15 +125,16 @@ inline Tile* tileOf(Tile* tiles, size_t steps, size_t block, size_t step) {
 
 // 32 rows and columns of a matrix, split: `left` the two left tiles (none if the first one is
 // null), `right` the right ones, each unless null.
+template <class Tile>
 struct SplitBlock {
-  SplitTile* left[2] = {};
-  SplitTile* right[2] = {};
+  Tile* left[2] = {};
+  Tile* right[2] = {};
 };
 
 // Lines i of all tiles, from rows i and i + 16, whose halves read(0, i, values) and read(1, i,
 // values) give.
-template <class Read>
-TRUSTREGION_ALWAYS_INLINE void splitLines(const SplitBlock& to, size_t i, Read&& read) {
+template <class Tile, class Read>
+TRUSTREGION_ALWAYS_INLINE void splitLines(const SplitBlock<Tile>& to, size_t i, Read&& read) {
   Vec upper[2];
   Vec lower[2];
   read(0, i, upper);
@@ -128,13 +150,14 @@ TRUSTREGION_ALWAYS_INLINE void splitLines(const SplitBlock& to, size_t i, Read&&
 }
 
 // All lines. A copy: a store through a vector may change anything else.
-template <class Read>
-TRUSTREGION_ALWAYS_INLINE void splitBlock(const SplitBlock to, Read&& read) {
+template <class Tile, class Read>
+TRUSTREGION_ALWAYS_INLINE void splitBlock(const SplitBlock<Tile> to, Read&& read) {
   for (size_t i = 0; i < kTileSide; i++) splitLines(to, i, read);
 }
 
-void splitWeight(const double* weight, size_t outputs, size_t inputs, size_t chunk,
-                 SplitTile* forward, SplitTile* backward) {
+template <class Tile>
+void splitMatrix(const double* weight, size_t outputs, size_t inputs, size_t chunk, Tile* forward,
+                 Tile* backward) {
   const size_t firstOutput = chunk * kTileSteps;
   const size_t rows = smaller(kTileSteps, outputs - firstOutput);
   const size_t steps = tileSteps(inputs);
@@ -149,11 +172,11 @@ void splitWeight(const double* weight, size_t outputs, size_t inputs, size_t chu
       for (size_t j = 0; j < columns; j++) from[i][j] = static_cast<float>(row[j]);
     }
     const size_t outputSteps = tileSteps(outputs);
-    SplitTile beyond;  // the padding
-    SplitTile* const first = tileOf(forward, steps, block, step);
-    SplitTile* const second = hasSecond ? tileOf(forward, steps, block + 1, step) : &beyond;
+    Tile beyond;  // the padding
+    Tile* const first = tileOf(forward, steps, block, step);
+    Tile* const second = hasSecond ? tileOf(forward, steps, block + 1, step) : &beyond;
     const bool hasSecondInput = 2 * step + 1 < tileBlocks(inputs);
-    const SplitBlock to{
+    const SplitBlock<Tile> to{
         {first, second},
         {tileOf(backward, outputSteps, 2 * step, chunk),
          hasSecondInput ? tileOf(backward, outputSteps, 2 * step + 1, chunk) : nullptr}};
@@ -166,6 +189,18 @@ void splitWeight(const double* weight, size_t outputs, size_t inputs, size_t chu
     exchangeLinesAndWords(*first);
     if (hasSecond) exchangeLinesAndWords(*second);
   }
+}
+
+template <class Operator>
+void splitWeight(const double* weight, size_t outputs, size_t inputs, size_t chunk,
+                 RoundedTile* forward, RoundedTile* backward) {
+  splitMatrix(weight, outputs, inputs, chunk, tilesAs<Operator>(forward),
+              tilesAs<Operator>(backward));
+}
+
+void splitDirection(const double* weight, size_t outputs, size_t inputs, size_t chunk,
+                    SplitTile* forward) {
+  splitMatrix<SplitTile>(weight, outputs, inputs, chunk, forward, nullptr);
 }
 
 // 32 columns of a matrix from `first` on, as far as there are any.
@@ -218,13 +253,15 @@ inline void leftTiles(Tile* tiles, size_t steps, size_t rowStep, size_t step, Ti
   to[1] = tileOf(tiles, steps, 2 * rowStep + 1, step);
 }
 
-inline void rightTiles(SplitTile* tiles, size_t columns, size_t rowSteps, size_t rowStep,
-                       size_t step, SplitTile* (&to)[2]) {
+template <class Tile>
+inline void rightTiles(Tile* tiles, size_t columns, size_t rowSteps, size_t rowStep, size_t step,
+                       Tile* (&to)[2]) {
   const bool hasSecond = 2 * step + 1 < tileBlocks(columns);
   to[0] = tileOf(tiles, rowSteps, 2 * step, rowStep);
   to[1] = hasSecond ? tileOf(tiles, rowSteps, 2 * step + 1, rowStep) : nullptr;
 }
 
+template <class Operator>
 void splitInput(const SplitInput& input) {
   const size_t steps = tileSteps(input.columns);
   const size_t rowSteps = tileSteps(input.rows);
@@ -232,8 +269,8 @@ void splitInput(const SplitInput& input) {
     const ColumnPair columns = columnPair(input.x, input.columns, step * kTileSteps);
     for (size_t rowStep = 0; rowStep < rowSteps; rowStep++) {
       const size_t firstRow = rowStep * kTileSteps;
-      SplitBlock to;
-      leftTiles(input.left, steps, rowStep, step, to.left);
+      SplitBlock<Operator> to;
+      leftTiles(tilesAs<Operator>(input.left), steps, rowStep, step, to.left);
       if (columns.isWhole && firstRow + kTileSteps <= input.rows) {
         splitBlock(to, ReadBlock<true>{columns, firstRow, input.rows});
       } else {
@@ -245,5 +282,17 @@ void splitInput(const SplitInput& input) {
 
 #include "core/cpu/split/passes.inl"
 
-const SplitKernels kSplitKernels = {request,    acquire, release,   splitWeight,
-                                    splitInput, tangent, cotangent, addGradient};
+template <class Operator>
+constexpr SplitKernels kKernelsOf = {request,
+                                     acquire,
+                                     release,
+                                     sizeof(Operator) / sizeof(RoundedTile),
+                                     splitWeight<Operator>,
+                                     splitDirection,
+                                     splitInput<Operator>,
+                                     tangent<Operator>,
+                                     cotangent<Operator>,
+                                     addGradient<Operator>};
+
+const SplitKernels kSplitKernels = kKernelsOf<SplitTile>;
+const SplitKernels kRoundedKernels = kKernelsOf<RoundedTile>;

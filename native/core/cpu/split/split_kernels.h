@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "core/aligned_memory.h"
@@ -27,10 +28,25 @@ constexpr size_t kTileSteps = 32;  // steps of the sum in one tile
 //   left:   line i, word s      = (x[i][s], x[i][s + 16])
 //   right:  line s, word column = (y[s][column], y[s + 16][column])
 // A right tile is a left tile of the transposed matrix with lines and words exchanged.
+using TileLines = uint32_t[kTileSide][kTileSide];
 struct alignas(64) SplitTile {
-  uint32_t high[kTileSide][kTileSide];
-  uint32_t low[kTileSide][kTileSide];
+  TileLines high;
+  TileLines low;
 };
+
+// The same of numbers that are rounded to one bfloat16.
+struct alignas(64) RoundedTile {
+  TileLines high;
+};
+
+// Weights and activations, which are what the Fisher matrix is made of, and tangents, cotangents
+// and directions, which it is applied to, are cut differently. The latter must be pairs: a product
+// whose rounding changes with the vector is no product by one matrix any more, and conjugate
+// gradients lose their way. The former may be pairs as well, for products that are nearly
+// float32's, or rounded, for those by the (symmetric) Fisher matrix of a network that is within
+// 2^-9 of the one asked for. So tiles of weights and activations are one or two RoundedTile each,
+// SplitKernels::operatorUnits; two are a SplitTile.
+using RoundedTiles = UninitializedVector<RoundedTile>;
 
 // A matrix of tiles, padded with zeros: tile (block, step) is tiles[block * steps + step], where a
 // block has kTileSide rows of a left factor or columns of a right one.
@@ -45,24 +61,24 @@ constexpr size_t rowBlocks(size_t rows) { return 2 * tileSteps(rows); }
 // are written so many floats a row.
 constexpr size_t kSumColumns = 2 * kTileSide;
 
-// Two factors of a product; their blocks are `steps` tiles apart.
-struct SplitFactors {
-  size_t steps = 0;  // tiles; 0: none
-  const SplitTile* left = nullptr;
+// Two factors of a product, of which the left or the right one is of weights or activations; their
+// blocks are `steps` tiles apart. No steps: no factors.
+struct OperatorFactors {
+  size_t steps = 0;
+  const RoundedTile* left = nullptr;
   const SplitTile* right = nullptr;
-
-  // Called before the first step, and in each of the three groups of products of a step.
-  void begin() const {}
-  void prepare(size_t, size_t) const {}
-  const SplitTile& leftAt(size_t block, size_t step) const { return left[block * steps + step]; }
-  const SplitTile& rightAt(size_t block, size_t step) const { return right[block * steps + step]; }
+};
+struct VectorFactors {
+  size_t steps = 0;
+  const SplitTile* left = nullptr;
+  const RoundedTile* right = nullptr;
 };
 
 // phi' of the activations where a result stands, [rowBlocks(rows) x tileSteps(columns)] left tiles:
 // made from phi, which is what the next layer reads, or the stored derivative.
 struct SplitDerivative {
   Derivative kind = Derivative::none;
-  const SplitTile* h = nullptr;
+  const RoundedTile* h = nullptr;
   size_t next = 0;  // tiles from h to the same of the next tile of rows, which is asked for
 };
 
@@ -72,7 +88,7 @@ struct SplitInput {
   size_t rows;
   size_t columns;
   ConstMatrix x;
-  SplitTile* left;
+  RoundedTile* left;
 };
 
 // t = (bias + first + second) phi', as the left factor of the next layer's product, or, without a
@@ -80,8 +96,8 @@ struct SplitInput {
 struct SplitTangent {
   size_t rows;
   size_t columns;
-  SplitFactors first;
-  SplitFactors second;
+  OperatorFactors first;
+  VectorFactors second;
   const float* bias;  // padded with zeros to kTileSide
   SplitDerivative derivative;
   SplitTile* left;  // [rowBlocks(rows) x tileSteps(columns)]
@@ -94,7 +110,7 @@ struct SplitTangent {
 struct SplitCotangent {
   size_t rows;
   size_t columns;
-  SplitFactors first;  // none: head
+  VectorFactors first;  // none: head
   SplitDerivative derivative;
   ConstMatrix head;
   SplitTile* left;        // [rowBlocks(rows) x tileSteps(columns)]; null where nothing is below
@@ -110,8 +126,8 @@ struct SplitGradient {
   size_t inputs;
   size_t steps;           // tiles of rows
   const SplitTile* left;  // U'
-  const SplitTile* x;     // X, as a left factor
-  SplitTile* paired;      // room for two tiles a step
+  const RoundedTile* x;   // X, as a left factor
+  RoundedTile* paired;    // room for two tiles a step
   double* sum;
   SumMode mode;
 };
@@ -124,16 +140,26 @@ struct SplitKernels {
   // The unit is a thread's from one to the other; tangent, cotangent and addGradient need it.
   void (*acquire)();
   void (*release)();
+  // How many RoundedTile a tile of weights or activations is.
+  size_t operatorUnits;
   // W [outputs x inputs], row-major: the outputs from 32 `chunk` on of W' as the right factor of
   // forward passes, [tileBlocks(outputs) x tileSteps(inputs)], and of W as that of backward
   // passes, [tileBlocks(inputs) x tileSteps(outputs)], unless that is null.
   void (*splitWeight)(const double* weight, size_t outputs, size_t inputs, size_t chunk,
-                      SplitTile* forward, SplitTile* backward);
+                      RoundedTile* forward, RoundedTile* backward);
+  // The same of a direction, for forward passes.
+  void (*splitDirection)(const double* weight, size_t outputs, size_t inputs, size_t chunk,
+                         SplitTile* forward);
   void (*splitInput)(const SplitInput& input);
   void (*tangent)(const SplitTangent& tangent);
   void (*cotangent)(const SplitCotangent& cotangent);
   void (*addGradient)(const SplitGradient& gradient);
 };
+
+// What a matrix of weights or activations takes as a left factor.
+inline size_t leftTiles(const SplitKernels& kernels, size_t rows, size_t columns) {
+  return rowBlocks(rows) * tileSteps(columns) * kernels.operatorUnits;
+}
 
 #if defined(__x86_64__) || defined(_M_X64)
 // Whether the machine multiplies tiles of bfloat16 and the system knows of it.

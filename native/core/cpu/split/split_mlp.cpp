@@ -18,11 +18,11 @@ struct ScratchSizes {
   size_t paired = 0;
 };
 
-ScratchSizes scratchSizes(const MlpLayout& layout, size_t rows) {
+ScratchSizes scratchSizes(const MlpLayout& layout, size_t rows, size_t operatorUnits) {
   ScratchSizes sizes;
-  sizes.paired = 2 * tileSteps(rows);
+  sizes.paired = 2 * tileSteps(rows) * operatorUnits;
   for (const LayerLayout& layer : layout.layers()) {
-    sizes.hidden = std::max(sizes.hidden, SplitMlp::leftTiles(rows, layer.outputs));
+    sizes.hidden = std::max(sizes.hidden, rowBlocks(rows) * tileSteps(layer.outputs));
     sizes.transposed = std::max(sizes.transposed, rightTiles(rows, layer.outputs));
   }
   return sizes;
@@ -50,57 +50,84 @@ void requireUnit(const SplitKernels& kernels) {
 }
 
 SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
-  const ScratchSizes sizes = scratchSizes(layout_, tileRows);
+  const ScratchSizes sizes = scratchSizes(layout_, tileRows, kernels_->operatorUnits);
   return {SplitTiles(sizes.hidden), SplitTiles(sizes.hidden), SplitTiles(sizes.transposed),
-          SplitTiles(sizes.paired)};
+          RoundedTiles(sizes.paired)};
 }
 
 size_t SplitMlp::scratchBytes(size_t tileRows) const {
-  const ScratchSizes sizes = scratchSizes(layout_, tileRows);
-  return (2 * sizes.hidden + sizes.transposed + sizes.paired) * sizeof(SplitTile);
+  const ScratchSizes sizes = scratchSizes(layout_, tileRows, kernels_->operatorUnits);
+  return (2 * sizes.hidden + sizes.transposed) * sizeof(SplitTile) +
+         sizes.paired * sizeof(RoundedTile);
 }
 
-size_t SplitMlp::packedBytes(PackFor purpose) const {
-  size_t bytes = 0;
+size_t SplitMlp::packedBytes() const {
+  size_t tiles = 0;
   for (size_t l = 0; l < layout_.layers().size(); l++) {
     const LayerLayout& layer = layout_.layers()[l];
-    bytes += rightTiles(layer.inputs, layer.outputs) * sizeof(SplitTile);
-    bytes += paddedWidth(layer.outputs) * sizeof(float);
-    if (purpose == PackFor::forward || l == 0) continue;
-    bytes += rightTiles(layer.outputs, layer.inputs) * sizeof(SplitTile);
+    tiles += rightTiles(layer.inputs, layer.outputs);
+    if (l > 0) tiles += rightTiles(layer.outputs, layer.inputs);
+  }
+  return tiles * kernels_->operatorUnits * sizeof(RoundedTile);
+}
+
+size_t SplitMlp::directionBytes() const {
+  size_t bytes = 0;
+  for (const LayerLayout& layer : layout_.layers()) {
+    bytes += rightTiles(layer.inputs, layer.outputs) * sizeof(SplitTile) +
+             paddedWidth(layer.outputs) * sizeof(float);
   }
   return bytes;
 }
 
-void SplitMlp::resize(PackFor purpose, std::vector<SplitLayer>& packed) const {
+// 32 outputs a task: the tiles of no two tasks overlap.
+template <class Task>
+void SplitMlp::forEachChunk(const LayerLayout& layer, unsigned threads, Task&& task) {
+  constexpr size_t kWorthwhile = 1 << 15;  // numbers, for a second thread
+  const bool isLarge = layer.inputs * layer.outputs >= kWorthwhile;
+  parallelFor(tileSteps(layer.outputs), isLarge ? threads : 1,
+              [&](size_t chunk, unsigned) { task(chunk); });
+}
+
+void SplitMlp::pack(std::span<const double> parameters, std::vector<SplitLayer>& packed,
+                    unsigned threads) const {
   const auto& layers = layout_.layers();
   packed.resize(layers.size());
   for (size_t l = 0; l < layers.size(); l++) {
     const LayerLayout& layer = layers[l];
-    const bool hasBackward = purpose == PackFor::forwardAndBackward && l > 0;
-    packed[l].forward.resize(rightTiles(layer.inputs, layer.outputs));
-    packed[l].backward.resize(hasBackward ? rightTiles(layer.outputs, layer.inputs) : 0);
-    packed[l].bias.resize(paddedWidth(layer.outputs));
+    SplitLayer& to = packed[l];
+    const size_t units = kernels_->operatorUnits;
+    to.forward.resize(rightTiles(layer.inputs, layer.outputs) * units);
+    // Nobody asks for d / d observation.
+    to.backward.resize(l > 0 ? rightTiles(layer.outputs, layer.inputs) * units : 0);
+    forEachChunk(layer, threads, [&](size_t chunk) {
+      kernels_->splitWeight(parameters.data() + layer.weightOffset, layer.outputs, layer.inputs,
+                            chunk, to.forward.data(), l > 0 ? to.backward.data() : nullptr);
+    });
   }
 }
 
-void SplitMlp::pack(std::span<const double> parameters, PackFor purpose,
-                    std::vector<SplitLayer>& packed, unsigned threads) const {
-  resize(purpose, packed);
+void SplitMlp::resizeDirection(std::vector<SplitDirection>& packed) const {
   const auto& layers = layout_.layers();
+  packed.resize(layers.size());
   for (size_t l = 0; l < layers.size(); l++) {
-    const LayerLayout& layer = layers[l];
-    SplitLayer& to = packed[l];
-    const double* bias = parameters.data() + layer.biasOffset;
+    packed[l].forward.resize(rightTiles(layers[l].inputs, layers[l].outputs));
+    packed[l].bias.resize(paddedWidth(layers[l].outputs));
+  }
+}
+
+void SplitMlp::packDirection(std::span<const double> direction, std::vector<SplitDirection>& packed,
+                             unsigned threads) const {
+  resizeDirection(packed);
+  for (size_t l = 0; l < layout_.layers().size(); l++) {
+    const LayerLayout& layer = layout_.layers()[l];
+    SplitDirection& to = packed[l];
+    const double* bias = direction.data() + layer.biasOffset;
     std::transform(bias, bias + layer.outputs, to.bias.begin(),
                    [](double value) { return static_cast<float>(value); });
-    // 32 outputs a task: the tiles of no two tasks overlap.
-    constexpr size_t kWorthwhile = 1 << 15;  // numbers, for a second thread
-    const bool isLarge = layer.inputs * layer.outputs >= kWorthwhile;
-    parallelFor(tileSteps(layer.outputs), isLarge ? threads : 1, [&](size_t chunk, unsigned) {
-      kernels_->splitWeight(parameters.data() + layer.weightOffset, layer.outputs, layer.inputs,
-                            chunk, to.forward.data(),
-                            to.backward.empty() ? nullptr : to.backward.data());
+    forEachChunk(layer, threads, [&](size_t chunk) {
+      kernels_->splitDirection(direction.data() + layer.weightOffset, layer.outputs, layer.inputs,
+                               chunk, to.forward.data());
     });
   }
 }
@@ -111,7 +138,7 @@ SplitDerivative SplitMlp::derivative(size_t l, const SplitActivations& tile) con
 }
 
 void SplitMlp::tangent(const std::vector<SplitLayer>& packed,
-                       const std::vector<SplitLayer>& direction, size_t rows,
+                       const std::vector<SplitDirection>& direction, size_t rows,
                        const SplitActivations& tile, SplitScratch& scratch,
                        float* headTangent) const {
   const Lease lease(*kernels_);
@@ -168,7 +195,7 @@ void SplitMlp::backward(const std::vector<SplitLayer>& packed, size_t rows,
       // d / d x = U W, then through the activation
       u.first = {tileSteps(layers[l + 1].outputs), above, packed[l + 1].backward.data()};
       u.derivative = derivative(l, tile);
-      u.derivative.next = leftTiles(rows, outputs);
+      u.derivative.next = rowBlocks(rows) * tileSteps(outputs);
     }
     kernels_->cotangent(u);
     kernels_->addGradient({outputs, inputs, tileSteps(rows), scratch.transposed.data(),
