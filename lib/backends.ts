@@ -3,8 +3,8 @@ import { addon } from './addon.js';
 /**
  * Names of the compute backends that this machine can run, in the order of preference: what the
  * option `backend` takes, besides `'cpu'` for the fastest instruction set of the processor.
- * `'cpu-amx'` is among them where it is available, but not what `'cpu'` stands for. `'reference'`
- * is always there: plain loops in float64, slow, to compare others with.
+ * `'cpu-amx'` and `'cpu-amx-bf16'` are among them where they are available, but not what `'cpu'`
+ * stands for. `'reference'` is always there: plain loops in float64, slow, to compare others with.
  *
  * @throws TrustRegionError `ERR_ADDON`.
  * @example

@@ -182,7 +182,7 @@ export interface NativeFisherOperator {
 export interface NativePolicy {
   readonly backend: string;
   readonly precision: 'float32' | 'float64';
-  readonly productPrecision: 'float32' | 'float64' | 'bfloat16x3';
+  readonly productPrecision: 'float32' | 'float64' | 'bfloat16x3' | 'bfloat16x2';
   readonly threads: number;
   readonly parameterCount: number;
   readonly headSize: number;

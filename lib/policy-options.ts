@@ -39,8 +39,9 @@ export interface NetworkOptions {
   readonly seed?: number;
   /**
    * Where the arithmetic happens: one of {@link backends}, or `'cpu'` for the processor's fastest
-   * instruction set. `'cpu-amx'` is taken only where it is named: its Fisher products are of pairs of
-   * bfloat16, which is two to three times as fast for wide layers, see `policy.productPrecision`.
+   * instruction set. `'cpu-amx'` and `'cpu-amx-bf16'` are taken only where they are named: their
+   * Fisher products are of pairs of bfloat16, or by the Fisher matrix of a network rounded to
+   * bfloat16, which is two to four times as fast for wide layers, see `policy.productPrecision`.
    * There is no silent fallback. Default: the environment variable `TRUSTREGION_BACKEND`, or
    * `'cpu'`.
    */

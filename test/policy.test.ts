@@ -355,11 +355,14 @@ describe('parameters', () => {
 
   const hasTiles = backends().includes('cpu-amx');
   const reason = hasTiles ? '' : ' (this machine has no AMX)';
-  (hasTiles ? test : test.skip)(`cpu-amx: float32 but for Fisher products${reason}`, () => {
+  (hasTiles ? test.each : test.skip.each)([
+    ['cpu-amx', 'bfloat16x3', 0, 1e-4],
+    ['cpu-amx-bf16', 'bfloat16x2', 1e-4, 1e-2],
+  ] as const)(`%s: float32 but for Fisher products${reason}`, (backend, precision, least, most) => {
     const actions = { kind: 'continuous', size: 2 } as const;
-    const policy = smallPolicy(actions, { backend: 'cpu-amx' });
+    const policy = smallPolicy(actions, { backend });
     expect(policy.precision).toBe('float32');
-    expect(policy.productPrecision).toBe('bfloat16x3');
+    expect(policy.productPrecision).toBe(precision);
     const other = smallPolicy(actions);
     expect(other.productPrecision).toBe('float32');
     const observations = new Float32Array(10 * policy.observationSize).map((_, i) => Math.sin(i));
@@ -369,9 +372,16 @@ describe('parameters', () => {
     const expected = other.fisherVectorProduct(observations, vector);
     const norm = Math.hypot(...expected);
     expect(bitsOf(product)).not.toBe(bitsOf(expected));
-    expect(Math.hypot(...product.map((value, i) => value - (expected[i] ?? NaN)))).toBeLessThan(
-      1e-4 * norm,
+    const error = Math.hypot(...product.map((value, i) => value - (expected[i] ?? NaN))) / norm;
+    expect(error).toBeGreaterThan(least);
+    expect(error).toBeLessThan(most);
+    // By one matrix, to the precision of pairs: twice the vector is twice the product.
+    const twice = policy.fisherVectorProduct(
+      observations,
+      vector.map((value) => 3 * value),
     );
+    const distance = Math.hypot(...twice.map((value, i) => value - 3 * (product[i] ?? NaN)));
+    expect(distance).toBeLessThan(1e-4 * norm);
   });
 
   test('are copies', () => {

@@ -1,4 +1,4 @@
-// What Fisher products of pairs of bfloat16 (backend cpu-amx) do to a direction: efficiency after a
+// What Fisher products of bfloat16 (backends cpu-amx, cpu-amx-bf16) do to a direction: efficiency after a
 // number of products beside that of float32 and of float64, and the cosine with float64's.
 //
 //   npm run build && node bench/study/product-precision.mjs [--rollouts FOLDER]
@@ -17,7 +17,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const { values } = parseArgs({ options: { rollouts: { type: 'string' } } });
 const folder = values.rollouts ?? path.join(root, 'test/fixtures/rollouts');
 const counts = [3, 5, 7, 10, 15, 20];
-const wanted = ['reference', 'cpu-avx512', 'cpu-amx'];
+const wanted = ['reference', 'cpu-avx512', 'cpu-amx', 'cpu-amx-bf16'];
 const available = wanted.filter((name) => backends().includes(name));
 for (const name of wanted) {
   if (!available.includes(name)) console.log(`${name} is left out: not available on this machine`);
