@@ -210,7 +210,7 @@ const SplitActivations& CpuProblem::activationsForProduct(const SplitMlp& mlp, c
   if (!isReady) pointToActivations(tile, worker);
   auto& [input, derivative] = worker.cutActivations;
   auto cut = worker.cut.begin();
-  // Of layer l's inputs. What is held is copied first, because it is cut to where it stands.
+  // Of a hidden layer. What is held is copied first, because it is cut to where it stands.
   const auto place = [&](ConstMatrix from, UninitializedFloats& held, size_t width) {
     if (!isHere) {
       RoundedTile* const to = (cut++)->data();

@@ -6,8 +6,8 @@
 //   joinLowerHalves(a, b) = (a & 0xffff) | (b << 16)
 //   request(), acquire() and release(), see SplitKernels
 //   TileUnit, of which
-//     sum<kRowBlocks, kColumnBlocks>(sums, meanwhile)  begins a block of sums, calling meanwhile()
-//                                                      kGroups times for each step
+//     sum<kRowBlocks, kColumnBlocks>(sums, meanwhile)  begins a block of sums (BlockSums), calling
+//                                                      meanwhile() in each group of each step
 //     store<kRowBlocks, kColumnBlocks>(c)              writes them, once they are made
 
 typedef float Vec __attribute__((vector_size(64), may_alias));
@@ -281,6 +281,8 @@ void splitInput(const SplitInput& input) {
 }
 
 #include "core/cpu/split/passes.inl"
+
+#include "core/cpu/split/gradient.inl"
 
 template <class Operator>
 constexpr SplitKernels kKernelsOf = {request,
