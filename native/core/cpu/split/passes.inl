@@ -1,5 +1,5 @@
-// Tangents and cotangents of a tile of rows on the unit, block by block of 32 x 32 sums; included by
-// split.inl.
+// Tangents and cotangents of a tile of rows on the unit, block by block of 32 x 32 sums; included
+// by split.inl.
 
 template <Derivative kDerivative>
 inline Vec slope(Vec h) {
