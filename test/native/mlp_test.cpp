@@ -153,7 +153,7 @@ void checkOnTarget(const Kernels& kernels, const Inputs& inputs) {
   mlp.pack(inputs.parameters, PackFor::forwardAndBackward, packed);
   mlp.pack(inputs.direction, PackFor::forward, direction);
   cpu::TileScratch scratch = mlp.makeScratch(inputs.rows);
-  for (AlignedFloats* buffer : {&scratch.first, &scratch.second}) {
+  for (UninitializedFloats* buffer : {&scratch.first, &scratch.second}) {
     std::fill(buffer->begin(), buffer->end(), std::numeric_limits<float>::quiet_NaN());
   }
   Tile tile(mlp, inputs);

@@ -61,7 +61,8 @@ size_t CpuMlp::tileRows(size_t rows) const {
 }
 
 TileScratch CpuMlp::makeScratch(size_t tileRows) const {
-  return {AlignedFloats(tileRows * widestLayer_), AlignedFloats(tileRows * widestLayer_)};
+  return {UninitializedFloats(tileRows * widestLayer_),
+          UninitializedFloats(tileRows * widestLayer_)};
 }
 
 void CpuMlp::pack(std::span<const double> parameters, PackFor purpose,

@@ -58,10 +58,11 @@ struct TileActivations {
   std::vector<Matrix> derivative;
 };
 
-// Two buffers that the passes write to in turn, each as large as a tile of the widest layer.
+// Two buffers that the passes write to in turn, each as large as a tile of the widest layer. What is
+// read of them has been written.
 struct TileScratch {
-  AlignedFloats first;
-  AlignedFloats second;
+  UninitializedFloats first;
+  UninitializedFloats second;
 };
 
 // An InputWeight in float32.

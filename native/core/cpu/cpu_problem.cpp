@@ -61,7 +61,7 @@ CpuProblem::CpuProblem(const PolicyModel& model, const Kernels& kernels,
     worker.activations.input.resize(model_.network.layers().size());
     if (mlp_.storesDerivative())
       worker.activations.derivative.resize(model_.network.layers().size());
-    worker.candidate.assign(2, AlignedFloats(tileRows_ * mlp_.widestLayer()));
+    for (int i = 0; i < 2; i++) worker.candidate.emplace_back(tileRows_ * mlp_.widestLayer());
     worker.derivative.resize(mlp_.storesDerivative() ? tileRows_ * mlp_.widestLayer() : 0);
     worker.head.resize(tileRows_ * mlp_.outputWidth());
     worker.headCotangent.resize(tileRows_ * mlp_.outputWidth());

@@ -70,7 +70,7 @@ class CpuProblem : public Problem {
     std::vector<RoundedTiles> cut;          // activations of one tile that is not held, cut
     TileActivations activations;            // pointers into caches, `recomputed` or `candidate`
     std::vector<AlignedFloats> recomputed;  // activations of one tile that is not held
-    std::vector<AlignedFloats> candidate;   // hidden activations of one tile, for evaluate
+    std::vector<UninitializedFloats> candidate;  // hidden activations of one tile, for evaluate
     AlignedFloats derivative;
     AlignedFloats head;  // [tileRows_ x outputWidth]
     AlignedFloats headCotangent;
