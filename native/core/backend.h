@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/adam.h"
+#include "core/aligned_memory.h"
 #include "core/conjugate_gradient.h"
 #include "core/dense_kernels.h"
 #include "core/function_ref.h"
@@ -81,8 +82,8 @@ enum class FisherEstimator { exact, empirical };
 // InputWeight (core/kronecker_sampling.h), which looks at A's diagonal only.
 struct KroneckerFactors {
   struct Layer {
-    std::vector<double> input;   // A = mean of [x; 1][x; 1]', [(inputs + 1) x (inputs + 1)]
-    std::vector<double> output;  // G = mean of w u u' / mean of w, [outputs x outputs]
+    AlignedDoubles input;   // A = mean of [x; 1][x; 1]', [(inputs + 1) x (inputs + 1)]
+    AlignedDoubles output;  // G = mean of w u u' / mean of w, [outputs x outputs]
   };
   std::vector<Layer> layers;
 };

@@ -56,8 +56,8 @@ KroneckerFactors emptyKroneckerFactors(const MlpLayout& network) {
   KroneckerFactors factors;
   for (const LayerLayout& layer : network.layers()) {
     const size_t inputSize = layer.inputs + 1;
-    factors.layers.push_back({std::vector<double>(inputSize * inputSize),
-                              std::vector<double>(layer.outputs * layer.outputs)});
+    factors.layers.push_back(
+        {AlignedDoubles(inputSize * inputSize), AlignedDoubles(layer.outputs * layer.outputs)});
   }
   return factors;
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/aligned_memory.h"
 #include "core/dense_kernels.h"
 #include "core/error.h"
 #include "core/vector_operations.h"
@@ -61,8 +62,8 @@ class Rotations {
   double* vectors_;
   size_t size_;
   size_t stride_;
-  std::vector<double> c_;
-  std::vector<double> s_;
+  UninitializedDoubles c_;
+  UninitializedDoubles s_;
   size_t used_ = 0;
   std::vector<RotationSweep> sweeps_;
 };
@@ -183,7 +184,7 @@ struct Reduced {
   size_t size;
   size_t stride;
   int exponent = 0;
-  std::vector<double> vectors;
+  AlignedDoubles vectors;
   std::vector<double> diagonal;
   std::vector<double> subdiagonal;
 };
@@ -202,14 +203,14 @@ Reduced::Reduced(const SymmetricMatrix& matrix)
   double largest = 0;
   for (const double value : matrix.elements) largest = std::max(largest, std::abs(value));
   if (largest > 0) exponent = std::ilogb(largest);
-  std::vector<double> a(size * stride);
+  AlignedDoubles a(size * stride);
   const double half = std::ldexp(1, -exponent / 2);  // in two steps: 2^1074 is no number
   const double rest = std::ldexp(1, -exponent - -exponent / 2);
   for (size_t i = 0; i < size; i++) {
     for (size_t j = 0; j < size; j++)
       a[i * stride + j] = matrix.elements[i * size + j] * half * rest;
   }
-  std::vector<double> q(size * stride);
+  UninitializedDoubles q(size * stride);
   std::vector<double> scratch(3 * stride);
   denseKernels().tridiagonalize(size, stride, kNegligible, a.data(), q.data(), diagonal.data(),
                                 subdiagonal.data(), scratch.data());

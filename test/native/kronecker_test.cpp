@@ -86,7 +86,7 @@ struct TrackedFactors {
 };
 
 // 1 + sum_k (x_k - mean_k)^2 / (variance_k + 0.01 mean variance), mean and variance those of A.
-Tracked expectedWeight(const TrackedVector& x, const std::vector<double>& inputFactor) {
+Tracked expectedWeight(const TrackedVector& x, std::span<const double> inputFactor) {
   const size_t inputs = x.size();
   std::vector<double> means;
   std::vector<double> variances;
@@ -181,7 +181,7 @@ TrackedFactors expectedFactors(const PolicyProblem& problem, const KroneckerSamp
   return factors;
 }
 
-void checkMatrix(const Backend& backend, const std::vector<double>& actual,
+void checkMatrix(const Backend& backend, std::span<const double> actual,
                  const TrackedVector& expected, double rows) {
   CHECK(actual.size() == expected.size());
   for (size_t i = 0; i < expected.size(); i++) {
@@ -230,7 +230,7 @@ const bool kSymmetricAdded = addForEachBackend(
             randomProblem(policy.distribution, policy.activation, policy.shape, 7);
         const auto held = problem.on(backend, 2);
         for (const auto& layer : held->kroneckerFactors({}).layers) {
-          for (const std::vector<double>& matrix : {layer.input, layer.output}) {
+          for (const AlignedDoubles& matrix : {layer.input, layer.output}) {
             const auto size =
                 static_cast<size_t>(std::lround(std::sqrt(static_cast<double>(matrix.size()))));
             double trace = 0;

@@ -198,7 +198,7 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
   // Means over the rows of what task(tile, worker, sum) adds to `size` sums.
   const auto meanOverUsed = [&](size_t size, const auto& task) {
     std::vector<UninitializedDoubles> sums = makeBlockSums(rowsUsed, tiles, size);
-    std::vector<double> means(size);
+    UninitializedDoubles means(size);
     meanOverBlocks(
         tiles, static_cast<double>(rowsUsed), sums,
         [&](size_t index, Worker& worker, double* sum, SumMode mode) {
@@ -219,14 +219,14 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
     offsets.push_back(size);
     size += CpuMlp::gramSize(layer.inputs) + layer.inputs;
   }
-  std::vector<double> means =
+  UninitializedDoubles means =
       meanOverUsed(size, [&](const Tile& tile, Worker& worker, double* sum) {
         mlp_.addInputFactors(tile.rows, activations(tile, worker), offsets, sum);
       });
   std::vector<PackedInputWeight> weights;
   for (size_t l = 0; l < layers.size(); l++) {
     const size_t inputs = layers[l].inputs;
-    std::vector<double>& factor = factors.layers[l].input;
+    AlignedDoubles& factor = factors.layers[l].input;
     const double* gram = means.data() + offsets[l];
     const double* inputMeans = gram + CpuMlp::gramSize(inputs);
     CpuMlp::unpackGram(gram, inputs, factor.data(), inputs + 1);
@@ -276,7 +276,7 @@ KroneckerFactors CpuProblem::kroneckerFactors(const KroneckerSampling& sampling)
   });
   for (size_t l = 0; l < layers.size(); l++) {
     const size_t outputs = layers[l].outputs;
-    std::vector<double>& factor = factors.layers[l].output;
+    AlignedDoubles& factor = factors.layers[l].output;
     const double* gram = means.data() + offsets[l];
     const double weight = gram[CpuMlp::gramSize(outputs)];
     CpuMlp::unpackGram(gram, outputs, factor.data(), outputs);
