@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "core/distribution.h"
 #include "core/kronecker_sampling.h"

@@ -58,8 +58,8 @@ struct TileActivations {
   std::vector<Matrix> derivative;
 };
 
-// Two buffers that the passes write to in turn, each as large as a tile of the widest layer. What is
-// read of them has been written.
+// Two buffers that the passes write to in turn, each as large as a tile of the widest layer. What
+// is read of them has been written.
 struct TileScratch {
   UninitializedFloats first;
   UninitializedFloats second;
