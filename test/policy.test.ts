@@ -375,12 +375,12 @@ describe('parameters', () => {
     const error = Math.hypot(...product.map((value, i) => value - (expected[i] ?? NaN))) / norm;
     expect(error).toBeGreaterThan(least);
     expect(error).toBeLessThan(most);
-    // By one matrix, to the precision of pairs: twice the vector is twice the product.
-    const twice = policy.fisherVectorProduct(
+    // By one matrix, to the precision of pairs: of three times the vector, three times the product.
+    const ofThree = policy.fisherVectorProduct(
       observations,
       vector.map((value) => 3 * value),
     );
-    const distance = Math.hypot(...twice.map((value, i) => value - 3 * (product[i] ?? NaN)));
+    const distance = Math.hypot(...ofThree.map((value, i) => value - 3 * (product[i] ?? NaN)));
     expect(distance).toBeLessThan(1e-4 * norm);
   });
 

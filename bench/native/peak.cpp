@@ -50,7 +50,7 @@ struct Target {
 
 Target targetOf(const std::string& backend) {
   // The peak in float32, also where products are of bfloat16.
-  if (backend == "cpu-avx512" || backend.rfind("cpu-amx", 0) == 0) return {avx512Loop, 16};
+  if (backend == "cpu-avx512" || backend.starts_with("cpu-amx")) return {avx512Loop, 16};
   if (backend == "cpu-avx2") return {avx2Loop, 8};
   return {baselineLoop, 4};
 }

@@ -148,8 +148,8 @@ void CpuProblem::gatherActivations(size_t firstRow, size_t stride, size_t rows, 
     for (size_t i = 0; i < rows; i++) {
       const size_t row = firstRow + i * stride;
       const Tile from = tileAt(row / tileRows_);
-      const ConstMatrix matrix =
-          inPanels(heldAt(held, from, width), from.rows, width).from(row - from.firstRow);
+      const ConstMatrix matrix = inPanels(held.data() + heldOffset(from, width), from.rows, width)
+                                     .from(row - from.firstRow);
       for (size_t first = 0; first < width; first += kPanelColumns) {
         const size_t panel = first / kPanelColumns;
         std::copy_n(matrix.data + panel * matrix.panel, to.row,

@@ -114,10 +114,11 @@ void CpuProblem::holdActivations(size_t memoryBudget) {
   heldRows_ = std::min(rows_, left / tileBytes * tileRows_);
 
   inputs_.emplace_back(rows_ * mlp_.inputWidth());
-  cutInputs_.resize(heldRows_ / tileRows_ * heldInputTiles(mlp_, tileRows_) +
-                    heldInputTiles(mlp_, heldRows_ % tileRows_));
+  cutInputs_.resize(
+      sumOverTiles(heldRows_, tileRows_, [&](size_t rows) { return heldInputTiles(mlp_, rows); }));
   const auto hold = [&](std::vector<UninitializedFloats>& to, size_t width) {
-    to.emplace_back(heldFloats(mlp_, heldRows_, tileRows_, width));
+    to.emplace_back(sumOverTiles(heldRows_, tileRows_,
+                                 [&](size_t rows) { return heldFloats(mlp_, rows, width); }));
     if (hiddenWidth(width) != width) std::fill(to.back().begin(), to.back().end(), 0.0F);
   };
   for (size_t l = 0; l < hiddenLayers; l++) {
@@ -150,13 +151,8 @@ void CpuProblem::makeRecomputed(Worker& worker) const {
   }
 }
 
-float* CpuProblem::heldAt(UninitializedFloats& held, const Tile& tile, size_t width) const {
-  return held.data() + tile.firstRow / tileRows_ * heldFloats(mlp_, tileRows_, width);
-}
-
-const float* CpuProblem::heldAt(const UninitializedFloats& held, const Tile& tile,
-                                size_t width) const {
-  return held.data() + tile.firstRow / tileRows_ * heldFloats(mlp_, tileRows_, width);
+size_t CpuProblem::heldOffset(const Tile& tile, size_t width) const {
+  return tile.firstRow / tileRows_ * heldFloats(mlp_, tileRows_, width);
 }
 
 CpuProblem::Tile CpuProblem::tileAt(size_t index) const {
@@ -180,7 +176,7 @@ void CpuProblem::pointToCache(const Tile& tile, Worker& worker) {
   if (!isHere && worker.recomputed.empty()) makeRecomputed(worker);  // behind the first product
   auto recomputed = worker.recomputed.begin();
   const auto place = [&](UninitializedFloats& held, size_t width) {
-    float* const data = isHere ? heldAt(held, tile, width) : (recomputed++)->data();
+    float* const data = isHere ? held.data() + heldOffset(tile, width) : (recomputed++)->data();
     return inPanels(data, tile.rows, width);
   };
   for (size_t l = 0; l + 1 < layers.size(); l++) {
@@ -217,7 +213,7 @@ const SplitActivations& CpuProblem::activationsForProduct(const SplitMlp& mlp, c
       mlp.cut(tile.rows, width, from, to);
       return to;
     }
-    float* const at = heldAt(held, tile, width);
+    float* const at = held.data() + heldOffset(tile, width);
     RoundedTile* const to = reinterpret_cast<RoundedTile*>(at);
     if (!isCut_) {
       float* const copy = worker.scratch.first.data();

@@ -111,9 +111,8 @@ class CpuProblem : public Problem {
                                                 Worker& worker);
   bool isHeld(const Tile& tile) const { return tile.firstRow + tile.rows <= heldRows_; }
   bool isCached(const Tile& tile) const { return isHeld(tile) && !isCut_; }
-  // Where a tile's activations or derivatives of a hidden layer are held.
-  float* heldAt(UninitializedFloats& held, const Tile& tile, size_t width) const;
-  const float* heldAt(const UninitializedFloats& held, const Tile& tile, size_t width) const;
+  // Where, among those of all tiles, a tile's activations or derivatives of a hidden layer are.
+  size_t heldOffset(const Tile& tile, size_t width) const;
   const double* action(size_t row) const;
   const double* logStd(std::span<const double> parameters) const;
   void pointToCache(const Tile& tile, Worker& worker);

@@ -6,6 +6,9 @@
 
 namespace trustregion::cpu {
 
+namespace {
+
+// Floats of hidden activations (and derivatives, SiLU) that one row takes.
 size_t hiddenFloats(const CpuMlp& mlp) {
   const auto& layers = mlp.layout().layers();
   size_t floats = 0;
@@ -13,16 +16,13 @@ size_t hiddenFloats(const CpuMlp& mlp) {
   return mlp.storesDerivative() ? 2 * floats : floats;
 }
 
+}  // namespace
+
 size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t width) {
   const size_t floats = rows * hiddenWidth(width);
   if (mlp.kernels().split == nullptr) return floats;
   const size_t tiles = leftTiles(*mlp.kernels().split, rows, width);
   return std::max(floats, tiles * sizeof(RoundedTile) / sizeof(float));
-}
-
-size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t tileRows, size_t width) {
-  return rows / tileRows * heldFloats(mlp, tileRows, width) +
-         heldFloats(mlp, rows % tileRows, width);
 }
 
 size_t heldInputTiles(const CpuMlp& mlp, size_t rows) {
@@ -71,7 +71,7 @@ size_t problemBytes(const PolicyModel& model, const CpuMlp& mlp, size_t rows, si
             splitMlp.directionBytes();
   }
   const size_t held =
-      heldRows / tileRows * heldBytes(mlp, tileRows) + heldBytes(mlp, heldRows % tileRows);
+      sumOverTiles(heldRows, tileRows, [&](size_t ofTile) { return heldBytes(mlp, ofTile); });
   return split + rows * row + held + workers * scratch + vectors;
 }
 

@@ -7,15 +7,16 @@
 
 namespace trustregion::cpu {
 
-// Floats of hidden activations (and derivatives, SiLU) that one row takes.
-size_t hiddenFloats(const CpuMlp& mlp);
-
 // Floats that a tile of `rows` rows takes of a hidden layer's activations or derivatives, where
 // they are held: as they are, or cut for products of bfloat16, which takes their place.
 size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t width);
 
-// The same for all rows of a batch that are held, in tiles of `tileRows` and a last one.
-size_t heldFloats(const CpuMlp& mlp, size_t rows, size_t tileRows, size_t width);
+// Of `rows` rows in tiles of `tileRows` and what is left of them in a last one: the sum of
+// ofTile(rows of a tile).
+template <class OfTile>
+size_t sumOverTiles(size_t rows, size_t tileRows, OfTile&& ofTile) {
+  return rows / tileRows * ofTile(tileRows) + ofTile(rows % tileRows);
+}
 
 // Tiles that the observations of `rows` rows take, cut for products of bfloat16; 0 without those.
 size_t heldInputTiles(const CpuMlp& mlp, size_t rows);

@@ -57,42 +57,35 @@ inline void pairLines(const TileLines& above, const TileLines& below, size_t fro
 // works on the one before. Where there are few outputs they are made again for each pair of these,
 // in two places by turns, so that they go through the first cache level only.
 template <class Operator>
-struct GradientFactors {
-  static constexpr bool kHasLeftLow = true;
-  static constexpr bool kHasRightLow = std::is_same_v<Operator, SplitTile>;
-  static constexpr size_t kGroups = kHasRightLow ? 3 : 2;
-
-  size_t steps;
-  const SplitTile* left;
+struct GradientFactors : Factors<SplitTile, Operator> {
   const Operator* x;
   size_t xSteps;  // tiles between two blocks of rows of x
-  Operator* right;
+  Operator* paired;
   size_t places;  // the bits of a step that are its place
   bool isPaired;  // all of them are made
 
   void begin() const {
-    for (size_t part = 0; part < kGroups; part++) pair(0, part);
+    for (size_t part = 0; part < this->kGroups; part++) pair(0, part);
   }
   TRUSTREGION_ALWAYS_INLINE void prepare(size_t step, size_t part) const {
-    if (step + 1 < steps) pair(step + 1, part);
+    if (step + 1 < this->steps) pair(step + 1, part);
   }
   // The high halves in two parts, the low ones in a third.
   TRUSTREGION_ALWAYS_INLINE void pair(size_t step, size_t part) const {
     if (isPaired) return;
     const Operator& above = x[2 * step * xSteps];
     const Operator& below = x[(2 * step + 1) * xSteps];
-    Operator* const to = right + 2 * (step & places);
+    Operator* const to = paired + 2 * (step & places);
     constexpr size_t kHalf = kTileSide / 2;
     if (part < 2) {
       return pairLines(above.high, below.high, part * kHalf, kHalf, to[0].high, to[1].high);
     }
-    if constexpr (kHasRightLow) {
+    if constexpr (kHasLow<Operator>) {
       pairLines(above.low, below.low, 0, kTileSide, to[0].low, to[1].low);
     }
   }
-  const SplitTile& leftAt(size_t block, size_t step) const { return left[block * steps + step]; }
   const Operator& rightAt(size_t block, size_t step) const {
-    return right[2 * (step & places) + block];
+    return paired[2 * (step & places) + block];
   }
 };
 
@@ -107,8 +100,12 @@ void addGradient(const SplitGradient& g) {
     const size_t output = block % outputPairs * 2;
     const size_t pair = block / outputPairs;
     return BlockSums<GradientFactors<Operator>, Factors<SplitTile, Operator>>{
-        {g.steps, g.left + output * g.steps, tilesAs<Operator>(g.x) + pair, inputPairs,
-         tilesAs<Operator>(g.paired), places, !hasFewOutputs && output > 0},
+        {{g.steps, g.left + output * g.steps},
+         tilesAs<Operator>(g.x) + pair,
+         inputPairs,
+         tilesAs<Operator>(g.paired),
+         places,
+         !hasFewOutputs && output > 0},
         {},
         output + 1 < tileBlocks(g.outputs),
         2 * pair + 1 < tileBlocks(g.inputs)};

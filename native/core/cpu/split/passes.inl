@@ -35,8 +35,8 @@ struct EndBlock {
 // high high, high low, those without a low half left out.
 template <class Left, class Right>
 struct Factors {
-  static constexpr bool kHasLeftLow = std::is_same_v<Left, SplitTile>;
-  static constexpr bool kHasRightLow = std::is_same_v<Right, SplitTile>;
+  static constexpr bool kHasLeftLow = kHasLow<Left>;
+  static constexpr bool kHasRightLow = kHasLow<Right>;
   static constexpr size_t kGroups = 1 + (kHasLeftLow ? 1 : 0) + (kHasRightLow ? 1 : 0);
 
   size_t steps = 0;
@@ -289,7 +289,7 @@ class CotangentEnd {
       if constexpr (kDerivative != Derivative::none) {
         for (const Operator* const h : next) {
           __builtin_prefetch(h->high[line], 0, 2);
-          if constexpr (std::is_same_v<Operator, SplitTile>) __builtin_prefetch(h->low[line], 0, 2);
+          if constexpr (kHasLow<Operator>) __builtin_prefetch(h->low[line], 0, 2);
         }
       }
       splitLines(to, line, [&](size_t block, size_t i, Vec(&values)[2]) {

@@ -92,7 +92,7 @@ TRUSTREGION_ALWAYS_INLINE void transpose(Words (&lines)[kLanes]) {
   if constexpr (kHalf > 1) transpose<kHalf / 2>(lines);
 }
 
-inline void transposeTile(uint32_t (&tile)[kTileSide][kTileSide]) {
+inline void transposeTile(TileLines& tile) {
   Words lines[kLanes];
 #pragma GCC unroll 16
   for (size_t i = 0; i < kLanes; i++) lines[i] = loadLine(tile[i]);
@@ -121,6 +121,21 @@ inline const Operator* tilesAs(const RoundedTile* tiles) {
 template <class Tile>
 inline Tile* tileOf(Tile* tiles, size_t steps, size_t block, size_t step) {
   return tiles == nullptr ? nullptr : tiles + block * steps + step;
+}
+
+// The two left tiles of 32 rows and columns, and the two right ones; none of no matrix.
+template <class Tile>
+inline void leftTiles(Tile* tiles, size_t steps, size_t rowStep, size_t step, Tile* (&to)[2]) {
+  to[0] = tileOf(tiles, steps, 2 * rowStep, step);
+  to[1] = tileOf(tiles, steps, 2 * rowStep + 1, step);
+}
+
+template <class Tile>
+inline void rightTiles(Tile* tiles, size_t columns, size_t rowSteps, size_t rowStep, size_t step,
+                       Tile* (&to)[2]) {
+  const bool hasSecond = 2 * step + 1 < tileBlocks(columns);
+  to[0] = tileOf(tiles, rowSteps, 2 * step, rowStep);
+  to[1] = hasSecond ? tileOf(tiles, rowSteps, 2 * step + 1, rowStep) : nullptr;
 }
 
 // 32 rows and columns of a matrix, split: `left` the two left tiles (none if the first one is
@@ -171,15 +186,11 @@ void splitMatrix(const double* weight, size_t outputs, size_t inputs, size_t chu
       const double* row = weight + (firstOutput + i) * inputs + firstInput;
       for (size_t j = 0; j < columns; j++) from[i][j] = static_cast<float>(row[j]);
     }
-    const size_t outputSteps = tileSteps(outputs);
     Tile beyond;  // the padding
     Tile* const first = tileOf(forward, steps, block, step);
     Tile* const second = hasSecond ? tileOf(forward, steps, block + 1, step) : &beyond;
-    const bool hasSecondInput = 2 * step + 1 < tileBlocks(inputs);
-    const SplitBlock<Tile> to{
-        {first, second},
-        {tileOf(backward, outputSteps, 2 * step, chunk),
-         hasSecondInput ? tileOf(backward, outputSteps, 2 * step + 1, chunk) : nullptr}};
+    SplitBlock<Tile> to{{first, second}, {}};
+    rightTiles(backward, inputs, tileSteps(outputs), chunk, step, to.right);
     splitBlock(to, [&](size_t block, size_t line, Vec(&values)[2]) {
       const float* const row = from[block * kTileSide + line];
       values[0] = load(row);
@@ -245,21 +256,6 @@ struct ReadBlock {
     }
   }
 };
-
-// The two left tiles of 32 rows and columns, and the two right ones; none of no matrix.
-template <class Tile>
-inline void leftTiles(Tile* tiles, size_t steps, size_t rowStep, size_t step, Tile* (&to)[2]) {
-  to[0] = tileOf(tiles, steps, 2 * rowStep, step);
-  to[1] = tileOf(tiles, steps, 2 * rowStep + 1, step);
-}
-
-template <class Tile>
-inline void rightTiles(Tile* tiles, size_t columns, size_t rowSteps, size_t rowStep, size_t step,
-                       Tile* (&to)[2]) {
-  const bool hasSecond = 2 * step + 1 < tileBlocks(columns);
-  to[0] = tileOf(tiles, rowSteps, 2 * step, rowStep);
-  to[1] = hasSecond ? tileOf(tiles, rowSteps, 2 * step + 1, rowStep) : nullptr;
-}
 
 template <class Operator>
 void splitInput(const SplitInput& input) {

@@ -24,7 +24,7 @@ constexpr size_t kTileSteps = 32;  // steps of the sum in one tile
 
 // A tile as the unit reads it: 16 lines of 16 words, each word the bfloat16 of two steps of the
 // sum, s in its lower half and s + 16 in its upper one. (Which steps share a word is free, as long
-// as both factors agree; steps 16 apart need no shuffles.)
+// as both factors agree; steps 16 apart stay in their lanes.)
 //   left:   line i, word s      = (x[i][s], x[i][s + 16])
 //   right:  line s, word column = (y[s][column], y[s + 16][column])
 // A right tile is a left tile of the transposed matrix with lines and words exchanged.
@@ -38,6 +38,9 @@ struct alignas(64) SplitTile {
 struct alignas(64) RoundedTile {
   TileLines high;
 };
+
+template <class Tile>
+constexpr bool kHasLow = std::is_same_v<Tile, SplitTile>;
 
 // Weights and activations, which are what the Fisher matrix is made of, and tangents, cotangents
 // and directions, which it is applied to, are cut differently. The latter must be pairs: a product

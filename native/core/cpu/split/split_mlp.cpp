@@ -44,9 +44,10 @@ class Lease {
 
 void requireUnit(const SplitKernels& kernels) {
   if (kernels.request()) return;
-  throw Error(ErrorCode::unknownBackend,
-              "the system does not lend this process the unit that backend 'cpu-amx' needs: some "
-              "thread's stack for signals (sigaltstack) may be too small for it");
+  throw Error(
+      ErrorCode::unknownBackend,
+      "the system does not lend this process the unit that backends 'cpu-amx' and "
+      "'cpu-amx-bf16' need: some thread's stack for signals (sigaltstack) may be too small for it");
 }
 
 SplitScratch SplitMlp::makeScratch(size_t tileRows) const {
