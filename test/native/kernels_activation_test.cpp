@@ -20,6 +20,8 @@ constexpr uint32_t kStride = 509;  // 16,480 samples of each binade
 constexpr size_t kChunk = 4096;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+// One that arithmetic does not make, but memory that nobody wrote may hold.
+constexpr float kOddNaN = std::bit_cast<float>(0x7fc0009cU);
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr float kLeastDenormal = std::numeric_limits<float>::denorm_min();
 
@@ -171,7 +173,7 @@ const bool kReluAdded = addCaseForEachTarget("ReLU is exact", [](const Kernels& 
 });
 
 const bool kNotFiniteAdded = addCaseForEachTarget("infinity and NaN", [](const Kernels& kernels) {
-  const std::vector<float> inputs = {kInfinity, -kInfinity, kNaN, -kNaN};
+  const std::vector<float> inputs = {kInfinity, -kInfinity, kNaN, -kNaN, kOddNaN};
   const Activated tanh(kernels, Activation::tanh, inputs);
   CHECK(tanh.values[0] == 1);
   CHECK(tanh.values[1] == -1);
@@ -180,7 +182,7 @@ const bool kNotFiniteAdded = addCaseForEachTarget("infinity and NaN", [](const K
   CHECK(relu.values[1] == 0);
   const Activated silu(kernels, Activation::silu, inputs);
   CHECK(silu.values[0] == kInfinity);
-  for (const size_t i : {size_t{2}, size_t{3}}) {
+  for (const size_t i : {size_t{2}, size_t{3}, size_t{4}}) {
     CHECK(std::isnan(tanh.values[i]));
     CHECK(std::isnan(relu.values[i]));
     CHECK(std::isnan(silu.values[i]));

@@ -3,7 +3,7 @@
 
 inline Vec absolute(Vec x) { return asFloats(asBits(x) & 0x7fffffff); }
 inline Vec copySign(Vec magnitude, Vec sign) {
-  return asFloats((asBits(magnitude) & 0x7fffffff) | (asBits(sign) & static_cast<int>(0x80000000)));
+  return asFloats((asBits(magnitude) & 0x7fffffff) | (asBits(sign) & 0x80000000));
 }
 
 // e^x = scale (1 + rest): x = n log 2 + r, |r| <= log(2) / 2, scale = 2^n and rest = e^r - 1 =

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kLanes = 16;
 typedef float Vec __attribute__((vector_size(64), may_alias));
-typedef int IntVec __attribute__((vector_size(64), may_alias));
+typedef uint32_t WordVec __attribute__((vector_size(64), may_alias));
 typedef double DoubleVec __attribute__((vector_size(64), may_alias));
 typedef unsigned long long BitsVec __attribute__((vector_size(64), may_alias));
 

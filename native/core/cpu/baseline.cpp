@@ -15,7 +15,7 @@ namespace {
 // Four lanes: SSE2 on x86-64, NEON on arm64; what every such machine has.
 constexpr size_t kLanes = 4;
 typedef float Vec __attribute__((vector_size(16), may_alias));
-typedef int IntVec __attribute__((vector_size(16), may_alias));
+typedef uint32_t WordVec __attribute__((vector_size(16), may_alias));
 typedef double DoubleVec __attribute__((vector_size(16), may_alias));
 typedef unsigned long long BitsVec __attribute__((vector_size(16), may_alias));
 

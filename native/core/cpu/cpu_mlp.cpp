@@ -136,7 +136,8 @@ void CpuMlp::forward(const std::vector<PackedLayer>& packed, size_t rows,
 void CpuMlp::activate(size_t l, size_t rows, const TileActivations& tile) const {
   const Matrix z = tile.input[l + 1];
   const Matrix derivative = storesDerivative() ? tile.derivative[l] : Matrix{};
-  const size_t width = paddedWidth(layout_.layers()[l].outputs);
+  // What a product has written: the padding behind the last vector may hold anything.
+  const size_t width = toMultiple(layout_.layers()[l].outputs, kernels_->lanes);
   const auto apply = [&](size_t count, size_t at) {
     kernels_->activate(layout_.activation(), count, z.data + at,
                        derivative.data == nullptr ? nullptr : derivative.data + at);

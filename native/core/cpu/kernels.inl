@@ -3,18 +3,18 @@
 // header; so nothing here includes anything, and no inline function of a header that is compiled
 // here can reach other machines.
 //
-// The including file defines: kLanes, Vec (a GCC vector of kLanes floats), IntVec (int32 likewise),
-// DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b + c for both,
-// squareRoot, kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide),
-// kNarrowSums (of a block of a narrow product), kMostSteps (the longest sum that is made in one go)
-// and kStepsAtOnce (parts of longer ones).
+// The including file defines: kLanes, Vec (a GCC vector of kLanes floats), WordVec (uint32
+// likewise), DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b +
+// c for both, squareRoot, kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors
+// wide), kNarrowSums (of a block of a narrow product), kMostSteps (the longest sum that is made in
+// one go) and kStepsAtOnce (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
 inline Vec broadcast(float value) { return value - Vec{}; }
 
-inline Vec asFloats(IntVec bits) { return reinterpret_cast<Vec>(bits); }
-inline IntVec asBits(Vec value) { return reinterpret_cast<IntVec>(value); }
+inline Vec asFloats(WordVec bits) { return reinterpret_cast<Vec>(bits); }
+inline WordVec asBits(Vec value) { return reinterpret_cast<WordVec>(value); }
 
 #include "core/cpu/activations.inl"
 #include "core/cpu/double_functions.inl"
