@@ -11,9 +11,7 @@
 #include <mutex>
 #include <thread>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "core/processors.h"
 
 namespace trustregion {
 namespace {
@@ -95,16 +93,6 @@ inline void pause() {
 #endif
 }
 
-unsigned availableProcessors() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-    return std::max(1, CPU_COUNT(&set));
-  }
-#endif
-  return std::max(1U, std::thread::hardware_concurrency());
-}
-
 class ThreadPool {
  public:
   // Never destroyed: its threads sleep until the process ends, whatever the order of static
@@ -115,13 +103,18 @@ class ThreadPool {
   }
 
   void run(Job& job) {
+    int asleep[kMaxThreads];
+    size_t asleepCount = 0;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       grow(job.threads - 1);
       add(job);
       generation_.fetch_add(1, std::memory_order_release);
+      asleepCount = static_cast<size_t>(std::copy_if(sleeping_, sleeping_ + job.threads, asleep,
+                                                     [](int thread) { return thread != 0; }) -
+                                        asleep);
     }
-    wake_.notify_all();
+    wakeElsewhere({asleep, asleepCount}, [&] { wake_.notify_all(); });
     job.run(0);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -190,6 +183,7 @@ class ThreadPool {
   void work(unsigned number) {
     // Beside the caller's: where there is none to spare, spinning would take one from who works.
     const bool spins = number < availableProcessors();
+    const int identifier = threadIdentifier();
     uint64_t seen = 0;
     for (;;) {
       if (spins) spinUntil([&] { return generation_.load(std::memory_order_acquire) != seen; });
@@ -197,7 +191,11 @@ class ThreadPool {
       Job* job = nullptr;
       {
         std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return generation_.load(std::memory_order_relaxed) != seen; });
+        while (generation_.load(std::memory_order_relaxed) == seen) {
+          sleeping_[number] = identifier;
+          wake_.wait(lock);
+          sleeping_[number] = 0;
+        }
         job = join(number, worker);
         if (job == nullptr) seen = generation_.load(std::memory_order_relaxed);
       }
@@ -212,6 +210,7 @@ class ThreadPool {
   Job* jobs_ = nullptr;
   std::atomic<uint64_t> generation_{0};
   unsigned threadCount_ = 0;
+  int sleeping_[kMaxThreads] = {};  // by number, 0 who is awake; guarded by mutex_
 };
 
 }  // namespace

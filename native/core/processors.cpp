@@ -1,0 +1,54 @@
+#include "core/processors.h"
+
+#include <algorithm>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace trustregion {
+
+#if defined(__linux__)
+
+unsigned availableProcessors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+int threadIdentifier() { return static_cast<int>(syscall(SYS_gettid)); }
+
+void wakeElsewhere(std::span<const int> threads, FunctionRef<void()> wake) {
+  constexpr size_t kMost = 64;
+  cpu_set_t before[kMost];
+  bool isRestricted[kMost] = {};
+  const size_t count = std::min(threads.size(), kMost);
+  const int here = sched_getcpu();
+  // Whatever the system refuses is left as it is.
+  for (size_t i = 0; i < count && here >= 0; i++) {
+    if (sched_getaffinity(threads[i], sizeof(cpu_set_t), &before[i]) != 0) continue;
+    cpu_set_t others = before[i];
+    CPU_CLR(static_cast<size_t>(here), &others);
+    if (CPU_COUNT(&others) == 0 || CPU_EQUAL(&others, &before[i])) continue;
+    isRestricted[i] = sched_setaffinity(threads[i], sizeof(cpu_set_t), &others) == 0;
+  }
+  wake();
+  for (size_t i = 0; i < count; i++) {
+    if (isRestricted[i]) sched_setaffinity(threads[i], sizeof(cpu_set_t), &before[i]);
+  }
+}
+
+#else
+
+unsigned availableProcessors() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+int threadIdentifier() { return 0; }
+
+void wakeElsewhere(std::span<const int>, FunctionRef<void()> wake) { wake(); }
+
+#endif
+
+}  // namespace trustregion
