@@ -121,8 +121,8 @@ ConjugateGradientSummary solve(const LinearOperator& a, std::span<const double> 
                      const std::span<const double> ofP = p.subspan(first, count);
                      const std::span<double> ofQ = q.subspan(first, count);
                      if (options.shift != 0) axpby(options.shift, ofP, 1, ofQ);
-                     part[0] = dot(ofP, ofQ);
-                     part[1] = dot(ofP, ofP);
+                     const double* const both[] = {ofQ.data(), ofP.data()};
+                     denseKernels().dots(count, 2, both, ofP.data(), part.data());
                      part[2] = dot(ofQ, ofQ);
                    });
     const double curvature = curvatures[0];

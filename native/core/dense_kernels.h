@@ -70,12 +70,14 @@ struct DenseKernels {
   // The sweeps one after another on `rows`, `stride` numbers apart, of which `columns` are rotated.
   void (*rotate)(const RotationSweep* sweeps, size_t count, size_t columns, double* rows,
                  size_t stride);
-  // sum_i a[i] b[i] in eight interleaved partial sums, which are combined pairwise.
-  double (*dot)(size_t count, const double* a, const double* b);
+  // sums[r] = sum_i a[r][i] b[i] for r < rows, each in eight interleaved partial sums, which are
+  // combined pairwise: the same bits for a row alone or among others.
+  void (*dots)(size_t count, size_t rows, const double* const* a, const double* b, double* sums);
   // y = a x + b y
   void (*axpby)(size_t count, double a, const double* x, double b, double* y);
   // The same where a, or x, is kept in float32.
-  double (*dotSingle)(size_t count, const float* a, const double* b);
+  void (*dotsSingle)(size_t count, size_t rows, const float* const* a, const double* b,
+                     double* sums);
   void (*axpbySingle)(size_t count, double a, const float* x, double b, double* y);
 };
 

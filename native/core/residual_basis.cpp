@@ -9,11 +9,11 @@
 namespace trustregion {
 namespace {
 
-double dotOf(size_t count, const double* a, const double* b) {
-  return denseKernels().dot(count, a, b);
+void dotsOf(size_t count, size_t rows, const double* const* a, const double* b, double* sums) {
+  denseKernels().dots(count, rows, a, b, sums);
 }
-double dotOf(size_t count, const float* a, const double* b) {
-  return denseKernels().dotSingle(count, a, b);
+void dotsOf(size_t count, size_t rows, const float* const* a, const double* b, double* sums) {
+  denseKernels().dotsSingle(count, rows, a, b, sums);
 }
 void addScaled(size_t count, double a, const double* x, double* y) {
   denseKernels().axpby(count, a, x, 1, y);
@@ -58,8 +58,12 @@ template <class Number>
 void ResidualBasis<Number>::project(size_t first, std::span<const double> r,
                                     std::span<double> sums) const {
   const Vectors& vectors = isPreconditioned_ ? preconditioned_ : residuals_;
-  for (size_t j = 0; j < size(); j++) {
-    sums[j] = dotOf(r.size(), vectorAt(j, vectors) + first, r.data());
+  constexpr size_t kAtOnce = 16;
+  const Number* rows[kAtOnce];
+  for (size_t j = 0; j < size(); j += kAtOnce) {
+    const size_t count = std::min(kAtOnce, size() - j);
+    for (size_t i = 0; i < count; i++) rows[i] = vectorAt(j + i, vectors) + first;
+    dotsOf(r.size(), count, rows, r.data(), sums.data() + j);
   }
 }
 

@@ -9,6 +9,16 @@
 #include "core/thread_pool.h"
 
 namespace trustregion {
+namespace {
+
+double dotOfPart(std::span<const double> a, std::span<const double> b) {
+  const double* const row = a.data();
+  double sum = 0;
+  denseKernels().dots(a.size(), 1, &row, b.data(), &sum);
+  return sum;
+}
+
+}  // namespace
 
 void forEachVectorPart(size_t size, unsigned threads,
                        FunctionRef<void(size_t part, size_t first, size_t count)> visit) {
@@ -32,11 +42,11 @@ void sumVectorParts(size_t size, unsigned threads, std::span<double> sums,
 }
 
 double dot(std::span<const double> a, std::span<const double> b, unsigned threads) {
-  if (a.size() <= kVectorPart) return denseKernels().dot(a.size(), a.data(), b.data());
+  if (a.size() <= kVectorPart) return dotOfPart(a, b);
   double sum = 0;
   sumVectorParts(a.size(), threads, {&sum, 1},
                  [&](size_t first, size_t count, std::span<double> part) {
-                   part[0] = denseKernels().dot(count, a.data() + first, b.data() + first);
+                   part[0] = dotOfPart(a.subspan(first, count), b.subspan(first, count));
                  });
   return sum;
 }

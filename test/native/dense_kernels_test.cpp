@@ -137,23 +137,37 @@ const bool kMultiplySingleAdded =
     });
 
 // Eight interleaved sums whatever the instruction set, anywhere in memory: the very bits of loops.
-template <class Number, class Dot, class Axpby>
-void checkVectors(const Dot& dot, const Axpby& axpby) {
+template <class Number, class Dots, class Axpby>
+void checkVectors(const Dots& dots, const Axpby& axpby) {
+  constexpr size_t kRows = 7;
   Random random(2);
   for (size_t count = 0; count < 70; count++) {
     for (const size_t offset : {0, 1, 3}) {
       const Context context("count ", count, " offset ", offset);
-      const std::vector<double> normal = normals(count + offset, random);
-      std::vector<Number> a;
-      for (const double value : normal) a.push_back(static_cast<Number>(value));
-      const std::vector<double> b = normals(count + offset, random);
-      double sums[8] = {};
-      for (size_t i = 0; i < count; i++) {
-        sums[i % 8] += static_cast<double>(a[offset + i]) * b[offset + i];
+      const size_t length = count + offset;
+      std::vector<Number> a;  // rows one after the other
+      for (const double value : normals(kRows * length, random)) {
+        a.push_back(static_cast<Number>(value));
       }
-      const double expected =
-          ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-      CHECK(dot(count, a.data() + offset, b.data() + offset) == expected);
+      const std::vector<double> b = normals(length, random);
+      std::vector<const Number*> rows;
+      std::vector<double> expected;
+      for (size_t row = 0; row < kRows; row++) {
+        rows.push_back(a.data() + row * length + offset);
+        double sums[8] = {};
+        for (size_t i = 0; i < count; i++) {
+          sums[i % 8] += static_cast<double>(rows[row][i]) * b[offset + i];
+        }
+        expected.push_back(((sums[0] + sums[4]) + (sums[2] + sums[6])) +
+                           ((sums[1] + sums[5]) + (sums[3] + sums[7])));
+      }
+      for (size_t used = 0; used <= kRows; used++) {
+        Guarded<double> actual(used);
+        dots(count, used, rows.data(), b.data() + offset, actual.data());
+        CHECK(actual.intact());
+        CHECK(std::equal(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(used),
+                         actual.data()));
+      }
 
       Guarded<double> y(count);
       std::copy_n(b.data() + offset, count, y.data());
@@ -168,9 +182,9 @@ void checkVectors(const Dot& dot, const Axpby& axpby) {
   }
 }
 
-const bool kVectorsAdded = addForEachTarget("dot and axpby", [](const DenseKernels& kernels) {
-  checkVectors<double>(kernels.dot, kernels.axpby);
-  checkVectors<float>(kernels.dotSingle, kernels.axpbySingle);
+const bool kVectorsAdded = addForEachTarget("dots and axpby", [](const DenseKernels& kernels) {
+  checkVectors<double>(kernels.dots, kernels.axpby);
+  checkVectors<float>(kernels.dotsSingle, kernels.axpbySingle);
 });
 
 struct Tridiagonal {

@@ -32,6 +32,13 @@ Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) {
   return result;
 }
 
+typedef double DoubleLanes __attribute__((vector_size(64), may_alias));
+DoubleLanes widened(const float* from) {
+  DoubleLanes result;
+  for (size_t i = 0; i < 8; i++) result[i] = static_cast<double>(from[i]);
+  return result;
+}
+
 typedef uint32_t WordLanes __attribute__((vector_size(64), may_alias));
 WordLanes joinUpperHalves(WordLanes a, WordLanes b) { return (a >> 16) | (b & 0xffff0000); }
 WordLanes joinLowerHalves(WordLanes a, WordLanes b) { return (a & 0xffff) | (b << 16); }

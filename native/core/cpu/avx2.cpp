@@ -22,6 +22,9 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
   return _mm256_fmadd_pd(a, b, c);
 }
 
+// Of four floats; the compiler's own conversion of vectors takes them apart first.
+inline DoubleVec widened(const float* from) { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
+
 inline Vec squareRoot(Vec x) { return _mm256_sqrt_ps(x); }
 
 // 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.

@@ -22,7 +22,12 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) {
   return _mm512_fmadd_pd(a, b, c);
 }
 
-// With a mask of ones: for the plain form GCC 12 warns of an uninitialised register.
+// With masks of ones: for the plain forms GCC 12 warns of an uninitialised register.
+
+// Of eight floats; the compiler's own conversion of vectors takes them apart first.
+inline DoubleVec widened(const float* from) {
+  return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));
+}
 inline Vec squareRoot(Vec x) { return _mm512_maskz_sqrt_ps(0xffff, x); }
 
 // 32 registers: 6 x 4 sums, 4 vectors of b, one broadcast.

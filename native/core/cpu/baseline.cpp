@@ -29,6 +29,10 @@ inline DoubleVec multiplyAdd(DoubleVec a, DoubleVec b, DoubleVec c) { return a *
 inline Vec squareRoot(Vec x) { return _mm_sqrt_ps(x); }
 #endif
 
+inline DoubleVec widened(const float* from) {
+  return DoubleVec{static_cast<double>(from[0]), static_cast<double>(from[1])};
+}
+
 // 16 registers: 6 x 2 sums, 2 vectors of b, one broadcast.
 constexpr size_t kMaxVectors = 2;
 constexpr size_t kBlockRows[] = {0, 12, 6};

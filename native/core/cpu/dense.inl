@@ -4,13 +4,8 @@
 constexpr size_t kDoubles = kLanes / 2;
 typedef double Doubles __attribute__((vector_size(4 * kLanes), may_alias, aligned(8)));
 
-// As many floats.
-typedef float Singles __attribute__((vector_size(2 * kLanes), may_alias, aligned(4)));
-
 inline Doubles loadDoubles(const double* from) { return *reinterpret_cast<const Doubles*>(from); }
-inline Doubles loadDoubles(const float* from) {
-  return __builtin_convertvector(*reinterpret_cast<const Singles*>(from), Doubles);
-}
+inline Doubles loadDoubles(const float* from) { return widened(from); }
 inline void storeDoubles(double* to, Doubles value) { *reinterpret_cast<Doubles*>(to) = value; }
 
 struct DenseBlock {
@@ -63,22 +58,50 @@ inline void runDenseBlocks(const DenseProduct& product, size_t column = 0) {
 
 void multiplyDense(const DenseProduct& product) { runDenseBlocks<kMaxVectors>(product); }
 
-// Eight sums in every instruction set.
-template <class Number>
-double dotDense(size_t count, const Number* a, const double* b) {
+// Eight partial sums of each row in every instruction set; the rows' chains of additions hide each
+// other's latency.
+template <size_t kRows, class Number>
+inline void dotRows(size_t count, const Number* const* a, const double* b, double* out) {
   constexpr size_t kVectors = kDenseAlignment / kDoubles;
-  Doubles sums[kVectors] = {};
+  const Number* rows[kRows];
+  for (size_t r = 0; r < kRows; r++) rows[r] = a[r];
+  Doubles sums[kRows][kVectors] = {};
   size_t i = 0;
   for (; i + kDenseAlignment <= count; i += kDenseAlignment) {
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; v++) {
-      sums[v] += loadDoubles(a + i + v * kDoubles) * loadDoubles(b + i + v * kDoubles);
+      const Doubles factor = loadDoubles(b + i + v * kDoubles);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < kRows; r++) {
+        sums[r][v] += loadDoubles(rows[r] + i + v * kDoubles) * factor;
+      }
     }
   }
-  double s[kDenseAlignment];
-  for (size_t v = 0; v < kVectors; v++) storeDoubles(s + v * kDoubles, sums[v]);
-  for (; i < count; i++) s[i % kDenseAlignment] += static_cast<double>(a[i]) * b[i];
-  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+  for (size_t r = 0; r < kRows; r++) {
+    double s[kDenseAlignment];
+    for (size_t v = 0; v < kVectors; v++) storeDoubles(s + v * kDoubles, sums[r][v]);
+    for (size_t j = i; j < count; j++) {
+      s[j % kDenseAlignment] += static_cast<double>(rows[r][j]) * b[j];
+    }
+    out[r] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+  }
+}
+
+template <class Number>
+void dotsDense(size_t count, size_t rows, const Number* const* a, const double* b, double* out) {
+  constexpr size_t kRows = kDoubles > 2 ? 4 : 2;  // whose sums go into registers
+  size_t row = 0;
+  for (; row + kRows <= rows; row += kRows) dotRows<kRows>(count, a + row, b, out + row);
+  if constexpr (kRows > 2) {
+    for (; row + 2 <= rows; row += 2) dotRows<2>(count, a + row, b, out + row);
+  }
+  if (row < rows) dotRows<1>(count, a + row, b, out + row);
+}
+
+inline double dotDense(size_t count, const double* a, const double* b) {
+  double sum = 0;
+  dotRows<1>(count, &a, b, &sum);
+  return sum;
 }
 
 template <class Number>
@@ -361,6 +384,6 @@ void rotate(const RotationSweep* sweeps, size_t count, size_t columns, double* r
   }
 }
 
-const DenseKernels kDenseKernels = {multiplyDense,    tridiagonalize,     rotate,
-                                    dotDense<double>, axpbyDense<double>, dotDense<float>,
+const DenseKernels kDenseKernels = {multiplyDense,     tridiagonalize,     rotate,
+                                    dotsDense<double>, axpbyDense<double>, dotsDense<float>,
                                     axpbyDense<float>};

@@ -5,9 +5,10 @@
 //
 // The including file defines: kLanes, Vec (a GCC vector of kLanes floats), WordVec (uint32
 // likewise), DoubleVec and BitsVec (half as many doubles and uint64), multiplyAdd(a, b, c) = a b +
-// c for both, squareRoot, kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors
-// wide), kNarrowSums (of a block of a narrow product), kMostSteps (the longest sum that is made in
-// one go) and kStepsAtOnce (parts of longer ones).
+// c for both, widened(from) = half as many floats, from anywhere, as doubles, squareRoot,
+// kMaxVectors, kBlockRows[v] (rows of a register block that is v vectors wide), kNarrowSums (of a
+// block of a narrow product), kMostSteps (the longest sum that is made in one go) and kStepsAtOnce
+// (parts of longer ones).
 
 inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }

@@ -64,6 +64,12 @@ static_assert(sizeof(TileConfiguration) == 64);
 typedef float Lanes __attribute__((vector_size(64), may_alias));
 inline Lanes multiplyAdd(Lanes a, Lanes b, Lanes c) { return _mm512_fmadd_ps(a, b, c); }
 
+typedef double DoubleLanes __attribute__((vector_size(64), may_alias));
+// With a mask, as in avx512.cpp.
+inline DoubleLanes widened(const float* from) {
+  return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));
+}
+
 typedef uint32_t WordLanes __attribute__((vector_size(64), may_alias));
 
 // One shuffle of bytes each. While the unit works, a core has one port for float32 vectors and

@@ -220,8 +220,7 @@ TRUSTREGION_ALWAYS_INLINE void addLineAs(double* to, const float* from, size_t w
   if (width == kLanes) {
 #pragma GCC unroll 2
     for (size_t half = 0; half < 2; half++) {
-      const HalfVec values = *reinterpret_cast<const HalfVec*>(from + half * kLanes / 2);
-      const DoubleVec value = __builtin_convertvector(values, DoubleVec);
+      const DoubleVec value = widened(from + half * kLanes / 2);
       Unaligned* const at = reinterpret_cast<Unaligned*>(to + half * kLanes / 2);
       *at = kMode == SumMode::add ? *at + value : value;
     }

@@ -2,6 +2,7 @@
 // every header, inside a target region and a namespace of its own (see kernels.inl), by a file that
 // defines
 //   multiplyAdd(a, b, c) = a b + c, rounded once
+//   widened(from) = eight floats as doubles
 //   joinUpperHalves(a, b) = (a >> 16) | (b & 0xffff0000) of each word
 //   joinLowerHalves(a, b) = (a & 0xffff) | (b << 16)
 //   request(), acquire() and release(), see SplitKernels
@@ -11,7 +12,6 @@
 //     store<kRowBlocks, kColumnBlocks>(c)              writes them, once they are made
 
 typedef float Vec __attribute__((vector_size(64), may_alias));
-typedef float HalfVec __attribute__((vector_size(32), may_alias));
 typedef uint32_t Words __attribute__((vector_size(64), may_alias));
 typedef int IntVec __attribute__((vector_size(64), may_alias));
 typedef double DoubleVec __attribute__((vector_size(64), may_alias));
