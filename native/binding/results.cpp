@@ -2,66 +2,66 @@
 
 #include <algorithm>
 
+#include "binding/record.h"
+
 namespace trustregion::binding {
 namespace {
 
-void setEvaluation(Napi::Object object, const Evaluation& evaluation) {
-  object.Set("surrogate", evaluation.surrogate);
-  object.Set("meanKl", evaluation.meanKl);
-  object.Set("maxKl", evaluation.maxKl);
-  object.Set("entropy", evaluation.entropy);
-  object.Set("effectiveSampleSize", evaluation.effectiveSampleSize);
-  object.Set("klUncertainty", evaluation.klUncertainty);
-  object.Set("finite", evaluation.finite);
+template <class Count>
+double number(Count count) {
+  return static_cast<double>(count);
+}
+
+Properties propertiesOf(const Evaluation& evaluation) {
+  return {{"surrogate", evaluation.surrogate},
+          {"meanKl", evaluation.meanKl},
+          {"maxKl", evaluation.maxKl},
+          {"entropy", evaluation.entropy},
+          {"effectiveSampleSize", evaluation.effectiveSampleSize},
+          {"klUncertainty", evaluation.klUncertainty},
+          {"finite", evaluation.finite}};
 }
 
 Napi::Array toArray(Napi::Env env, const std::vector<Candidate>& candidates) {
   Napi::Array array = Napi::Array::New(env, candidates.size());
   for (uint32_t i = 0; i < candidates.size(); i++) {
-    Napi::Object object = Napi::Object::New(env);
-    object.Set("fraction", candidates[i].fraction);
-    setEvaluation(object, candidates[i].evaluation);
-    array[i] = object;
+    Properties properties = propertiesOf(candidates[i].evaluation);
+    properties.push_back({"fraction", candidates[i].fraction});
+    array[i] = record<Candidate>(env, properties);
   }
   return array;
 }
 
 Napi::Object toObject(Napi::Env env, const UpdateTiming& timing) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("prepare", timing.prepare);
-  object.Set("gradient", timing.gradient);
-  object.Set("solve", timing.solve);
-  object.Set("lineSearch", timing.lineSearch);
-  object.Set("total", timing.total);
-  return object;
+  return record<UpdateTiming>(env, {{"prepare", timing.prepare},
+                                    {"gradient", timing.gradient},
+                                    {"solve", timing.solve},
+                                    {"lineSearch", timing.lineSearch},
+                                    {"total", timing.total}});
 }
 
 template <class Number>
 Napi::Array toArray(Napi::Env env, const std::vector<Number>& numbers) {
   Napi::Array array = Napi::Array::New(env, numbers.size());
-  for (uint32_t i = 0; i < numbers.size(); i++) array[i] = static_cast<double>(numbers[i]);
+  for (uint32_t i = 0; i < numbers.size(); i++) array[i] = number(numbers[i]);
   return array;
 }
 
-Napi::Object toObject(Napi::Env env, const NaturalDirectionSummary& summary) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("solver", naturalSolverName(summary.solver));
-  object.Set("preconditioner", preconditionerName(summary.preconditioner));
-  object.Set("preconditionerRefreshed", summary.preconditionerRefreshed);
-  object.Set("warmStarted", summary.warmStarted);
-  object.Set("damping", summary.damping);
-  object.Set("fisherRows", static_cast<double>(summary.fisherRows));
-  object.Set("conjugateGradient", binding::toObject(env, summary.conjugateGradient));
-  return object;
+Properties propertiesOf(Napi::Env env, const NaturalDirectionSummary& summary) {
+  return {{"solver", naturalSolverName(summary.solver)},
+          {"preconditioner", preconditionerName(summary.preconditioner)},
+          {"preconditionerRefreshed", summary.preconditionerRefreshed},
+          {"warmStarted", summary.warmStarted},
+          {"damping", summary.damping},
+          {"fisherRows", number(summary.fisherRows)},
+          {"conjugateGradient", binding::toObject(env, summary.conjugateGradient)}};
 }
 
 Napi::Object toObject(Napi::Env env, const UpdateDiagnostics& diagnostics) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("klEdges", toArray(env, diagnostics.klEdges));
-  object.Set("klCounts", toArray(env, diagnostics.klCounts));
-  object.Set("largestAdvantage", diagnostics.largestAdvantage);
-  object.Set("meanRatioAdvantage", diagnostics.meanRatioAdvantage);
-  return object;
+  return record<UpdateDiagnostics>(env, {{"klEdges", toArray(env, diagnostics.klEdges)},
+                                         {"klCounts", toArray(env, diagnostics.klCounts)},
+                                         {"largestAdvantage", diagnostics.largestAdvantage},
+                                         {"meanRatioAdvantage", diagnostics.meanRatioAdvantage}});
 }
 
 }  // namespace
@@ -73,13 +73,11 @@ Napi::Float64Array toFloat64Array(Napi::Env env, const std::vector<double>& valu
 }
 
 Napi::Object toObject(Napi::Env env, const ObjectiveValue& value) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("value", value.value);
-  object.Set("surrogate", value.surrogate);
-  object.Set("meanKl", value.meanKl);
-  object.Set("entropy", value.entropy);
-  object.Set("clipFraction", value.clipFraction);
-  return object;
+  return record<ObjectiveValue>(env, {{"value", value.value},
+                                      {"surrogate", value.surrogate},
+                                      {"meanKl", value.meanKl},
+                                      {"entropy", value.entropy},
+                                      {"clipFraction", value.clipFraction}});
 }
 
 Napi::Object toObject(Napi::Env env, const std::vector<RowComparison>& comparisons) {
@@ -89,100 +87,92 @@ Napi::Object toObject(Napi::Env env, const std::vector<RowComparison>& compariso
     kl[row] = comparisons[row].kl;
     logRatio[row] = comparisons[row].logRatio;
   }
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("kl", kl);
-  object.Set("logRatio", logRatio);
-  return object;
+  return record<RowComparison>(env, {{"kl", kl}, {"logRatio", logRatio}});
 }
 
 Napi::Object toObject(Napi::Env env, const Evaluation& evaluation) {
-  Napi::Object object = Napi::Object::New(env);
-  setEvaluation(object, evaluation);
-  return object;
+  return record<Evaluation>(env, propertiesOf(evaluation));
 }
 
 Napi::Object toObject(Napi::Env env, const ConjugateGradientSummary& summary) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("iterations", summary.iterations);
-  object.Set("products", summary.products);
-  object.Set("residualNorm", summary.residualNorm);
-  object.Set("relativeResidual", summary.relativeResidual);
-  object.Set("quadraticModel", summary.quadraticModel);
-  object.Set("stop", conjugateGradientStopName(summary.stop));
-  return object;
+  return record<ConjugateGradientSummary>(env, {{"iterations", number(summary.iterations)},
+                                                {"products", number(summary.products)},
+                                                {"residualNorm", summary.residualNorm},
+                                                {"relativeResidual", summary.relativeResidual},
+                                                {"quadraticModel", summary.quadraticModel},
+                                                {"stop", conjugateGradientStopName(summary.stop)}});
 }
 
 Napi::Object toObject(Napi::Env env, const LineSearchSummary& summary) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("stop", lineSearchStopName(summary.stop));
-  object.Set("candidates", toArray(env, summary.candidates));
-  return object;
+  return record<LineSearchSummary>(env, {{"stop", lineSearchStopName(summary.stop)},
+                                         {"candidates", toArray(env, summary.candidates)}});
 }
 
 Napi::Object toObject(Napi::Env env, const NaturalDirection& found, double seconds) {
-  Napi::Object object = toObject(env, found.summary);
-  object.Set("status", updateStatusName(found.status));
-  object.Set("slope", found.slope);
-  object.Set("curvature", found.curvature);
-  object.Set("seconds", seconds);
-  return object;
+  Properties properties = propertiesOf(env, found.summary);
+  properties.push_back({"status", updateStatusName(found.status)});
+  properties.push_back({"slope", found.slope});
+  properties.push_back({"curvature", found.curvature});
+  properties.push_back({"seconds", seconds});
+  return record<NaturalDirection>(env, properties);
 }
 
 Napi::Object toObject(Napi::Env env, const UpdateSummary& summary, uint64_t version) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("status", updateStatusName(summary.status));
-  object.Set("surrogateBefore", summary.surrogateBefore);
-  object.Set("surrogateAfter", summary.surrogateAfter);
-  object.Set("expectedImprovement", summary.expectedImprovement);
-  object.Set("actualImprovement", summary.actualImprovement);
-  object.Set("meanKl", summary.meanKl);
-  object.Set("maxKl", summary.maxKl);
-  object.Set("entropyBefore", summary.entropyBefore);
-  object.Set("entropyAfter", summary.entropyAfter);
-  object.Set("effectiveSampleSize", summary.effectiveSampleSize);
-  object.Set("gradientNorm", summary.gradientNorm);
-  object.Set("stepScale", summary.stepScale);
-  object.Set("stepFraction", summary.stepFraction);
-  object.Set("stepNorm", summary.stepNorm);
-  object.Set("backtracks", summary.backtracks);
-  object.Set("gradientSteps", summary.gradientSteps);
-  object.Set("epochs", summary.epochs);
-  object.Set("multiplier", summary.multiplier);
-  object.Set("klPenalty", summary.klPenalty);
-  object.Set("clipFraction", summary.clipFraction);
-  object.Set("naturalDirection", summary.hasNaturalDirection
-                                     ? toObject(env, summary.naturalDirection).As<Napi::Value>()
-                                     : env.Null());
-  object["diagnostics"] =
-      summary.hasDiagnostics ? toObject(env, summary.diagnostics).As<Napi::Value>() : env.Null();
-  object.Set("candidates", toArray(env, summary.candidates));
-  object.Set("timing", toObject(env, summary.timing));
-  object.Set("version", static_cast<double>(version));
-  return object;
+  napi_value naturalDirection = env.Null();
+  if (summary.hasNaturalDirection) {
+    naturalDirection =
+        record<NaturalDirectionSummary>(env, propertiesOf(env, summary.naturalDirection));
+  }
+  napi_value diagnostics = env.Null();
+  if (summary.hasDiagnostics) diagnostics = toObject(env, summary.diagnostics);
+  return record<UpdateSummary>(env, {{"status", updateStatusName(summary.status)},
+                                     {"surrogateBefore", summary.surrogateBefore},
+                                     {"surrogateAfter", summary.surrogateAfter},
+                                     {"expectedImprovement", summary.expectedImprovement},
+                                     {"actualImprovement", summary.actualImprovement},
+                                     {"meanKl", summary.meanKl},
+                                     {"maxKl", summary.maxKl},
+                                     {"entropyBefore", summary.entropyBefore},
+                                     {"entropyAfter", summary.entropyAfter},
+                                     {"effectiveSampleSize", summary.effectiveSampleSize},
+                                     {"gradientNorm", summary.gradientNorm},
+                                     {"stepScale", summary.stepScale},
+                                     {"stepFraction", summary.stepFraction},
+                                     {"stepNorm", summary.stepNorm},
+                                     {"backtracks", number(summary.backtracks)},
+                                     {"gradientSteps", number(summary.gradientSteps)},
+                                     {"epochs", number(summary.epochs)},
+                                     {"multiplier", summary.multiplier},
+                                     {"klPenalty", summary.klPenalty},
+                                     {"clipFraction", summary.clipFraction},
+                                     {"naturalDirection", naturalDirection},
+                                     {"diagnostics", diagnostics},
+                                     {"candidates", toArray(env, summary.candidates)},
+                                     {"timing", toObject(env, summary.timing)},
+                                     {"version", number(version)}});
 }
 
 Napi::Object toObject(Napi::Env env, const FitSummary& summary) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("lossBefore", summary.lossBefore);
-  object.Set("lossAfter", summary.lossAfter);
-  object.Set("explainedVarianceBefore", summary.explainedVarianceBefore);
-  object.Set("explainedVarianceAfter", summary.explainedVarianceAfter);
-  object.Set("solver", summary.solver == FitSolver::adam ? "adam" : "gaussNewton");
-  object.Set("minibatches", static_cast<double>(summary.minibatches));
-  object.Set("iterations", static_cast<double>(summary.gaussNewton.iterations));
-  object.Set("acceptedSteps", static_cast<double>(summary.gaussNewton.acceptedSteps));
-  object.Set("products", static_cast<double>(summary.gaussNewton.products));
-  object.Set("damping", summary.gaussNewton.damping);
-  object.Set("seconds", summary.seconds);
-  return object;
+  const auto& gaussNewton = summary.gaussNewton;
+  return record<FitSummary>(env,
+                            {{"lossBefore", summary.lossBefore},
+                             {"lossAfter", summary.lossAfter},
+                             {"explainedVarianceBefore", summary.explainedVarianceBefore},
+                             {"explainedVarianceAfter", summary.explainedVarianceAfter},
+                             {"solver", summary.solver == FitSolver::adam ? "adam" : "gaussNewton"},
+                             {"minibatches", number(summary.minibatches)},
+                             {"iterations", number(gaussNewton.iterations)},
+                             {"acceptedSteps", number(gaussNewton.acceptedSteps)},
+                             {"products", number(gaussNewton.products)},
+                             {"damping", gaussNewton.damping},
+                             {"seconds", summary.seconds}});
 }
 
 Napi::Object toObject(Napi::Env env, const RunningNormalizer& normalizer) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("count", normalizer.count());
-  object.Set("mean", toFloat64Array(env, normalizer.mean()));
-  object.Set("squaredDeviations", toFloat64Array(env, normalizer.squaredDeviations()));
-  return object;
+  return record<RunningNormalizer>(
+      env, {{"count", normalizer.count()},
+            {"mean", toFloat64Array(env, normalizer.mean())},
+            {"squaredDeviations", toFloat64Array(env, normalizer.squaredDeviations())}});
 }
 
 }  // namespace trustregion::binding
