@@ -2,7 +2,7 @@
 // same numbers, from the same parameters. And how much of an update with its fit goes to advantages,
 // normaliser and copies.
 //
-//   npm run bench:critic -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 20] [--seconds 2]
+//   npm run bench:critic -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 200] [--seconds 2]
 //                           [--python python3] [--backend cpu-avx2] [--json]
 
 import { mkdtempSync, rmSync } from 'node:fs';

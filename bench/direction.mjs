@@ -3,7 +3,7 @@
 //
 //   npm run bench:direction -- [--rollout halfcheetah-200] [--file PATH] [--efficiency 0.95]
 //       [--damping 0.1] [--preconditioner kronecker] [--preconditioner-fraction 0.0625]
-//       [--fisher-fraction 1] [--products 0] [--tune] [--threads 1] [--rounds 5] [--repeats 20]
+//       [--fisher-fraction 1] [--products 0] [--tune] [--threads 1] [--rounds 5] [--repeats 200]
 //       [--seconds 2] [--python python3] [--backend cpu-avx2] [--json]
 //
 // Efficiency of a direction x, for A = F + damping I over all rows and the exact direction x*:

@@ -1,6 +1,6 @@
 // Whole TRPO updates, ours and the peers', in turns, each trial in a fresh process.
 //
-//   npm run bench:update -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 20] [--seconds 2]
+//   npm run bench:update -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 200] [--seconds 2]
 //                           [--peers jax,pytorch,sb3] [--python python3] [--backend cpu-avx2] [--json]
 
 import { mkdtempSync, rmSync } from 'node:fs';

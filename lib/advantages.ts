@@ -232,7 +232,8 @@ function finalValuesOf(
   if (finalValues !== undefined) {
     return arrayOf(finalValues, 'finalValues', truncated.length);
   }
-  const index = truncated.findIndex((flag, row) => flag === 1 && terminated[row] === 0);
+  let index = truncated.indexOf(1);
+  while (index >= 0 && terminated[index] === 1) index = truncated.indexOf(1, index + 1);
   if (index >= 0) {
     throw new TrustRegionError(
       'ERR_INVALID_ARGUMENT',

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 const shared = {
   threads: { type: 'string', default: '1' },
   rounds: { type: 'string', default: '5' },
-  repeats: { type: 'string', default: '20' },
+  repeats: { type: 'string', default: '200' },
   seconds: { type: 'string', default: '2' },
   backend: { type: 'string' },
   python: { type: 'string', default: 'python3' },
