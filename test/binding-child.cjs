@@ -170,9 +170,13 @@ async function terminateWorkers(name, rounds) {
   }
 }
 
-/** How many threads this process has, where the system tells. */
+/** The threads of this process, where the system tells. */
+function threadNames() {
+  return process.platform === 'linux' ? readdirSync('/proc/self/task').join() : '';
+}
+
 function threadCount() {
-  return process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0;
+  return threadNames().split(',').length;
 }
 
 const cases = {
@@ -211,6 +215,22 @@ const cases = {
   exitWithWorker() {
     const worker = new Worker(__filename, { workerData: 'update' });
     worker.once('message', () => process.exit(7));
+  },
+
+  /** The same threads run one update and fit after the other. */
+  async threads() {
+    const policy = makePolicy();
+    const valueFunction = makeValueFunction();
+    const method = makeMethod();
+    const batch = makeBatch(200);
+    const run = async () => {
+      await policy.update(batch, method);
+      await valueFunction.fit(batch.observations, batch.advantages, fit);
+    };
+    await run();
+    const before = threadNames();
+    for (let round = 0; round < 20; round += 1) await run();
+    if (threadNames() !== before) throw new Error(`threads ${before}, then ${threadNames()}`);
   },
 
   /** The update itself keeps the process alive until it has settled. */

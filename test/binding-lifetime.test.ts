@@ -205,6 +205,10 @@ describe('in a process of its own', () => {
     expect(run('manyWorkers')).toEqual({ ...nothingElse, status: 0 });
   }, 30_000);
 
+  test('no thread is started for an update or a fit, once there is one', () => {
+    expect(run('threads')).toEqual({ ...nothingElse, status: 0 });
+  }, 30_000);
+
   test('process.exit() ends the process whatever runs', () => {
     const start = performance.now();
     for (let round = 0; round < 5; round += 1) {

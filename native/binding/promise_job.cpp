@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "binding/errors.h"
+#include "binding/job_threads.h"
 
 namespace trustregion::binding {
 
@@ -19,10 +20,11 @@ Napi::Value PromiseJob::start(Napi::Env env, std::unique_ptr<PromiseJob> owned) 
                                                  job, onReport, &job->report_));
   static_cast<void>(owned.release());  // the finaliser owns it now
   // Cleanup hooks run in reverse order, and the thread-safe function has one that makes it
-  // unusable. Added after it, this one runs before: the thread has ended when that comes.
+  // unusable. Added after it, this one runs before: the thread is done when that comes.
   napi_add_env_cleanup_hook(env, onCleanup, job);
   try {
-    job->thread_ = std::thread([job] { job->runAndReport(); });
+    job->over_ = JobThreads::ofProcess().run(
+        {[job] { job->tryToRun(); }, std::packaged_task<void()>([job] { job->report(); })});
   } catch (...) {
     napi_release_threadsafe_function(job->report_, napi_tsfn_abort);
     throw;
@@ -33,28 +35,29 @@ Napi::Value PromiseJob::start(Napi::Env env, std::unique_ptr<PromiseJob> owned) 
 PromiseJob::~PromiseJob() {
   // Only a job that start() never took over has no thread-safe function.
   if (report_ == nullptr) return;
-  join();
+  wait();
   napi_remove_env_cleanup_hook(env_, onCleanup, this);
 }
 
-void PromiseJob::join() {
-  if (thread_.joinable()) thread_.join();
+void PromiseJob::wait() const {
+  if (over_.valid()) over_.wait();
 }
 
-void PromiseJob::runAndReport() noexcept {
+void PromiseJob::tryToRun() noexcept {
   try {
     run();
   } catch (...) {
     failure_ = std::current_exception();
   }
-  // The last step may let the loop's thread finalise the job.
-  const napi_threadsafe_function report = report_;
-  napi_call_threadsafe_function(report, nullptr, napi_tsfn_blocking);
-  napi_release_threadsafe_function(report, napi_tsfn_release);
+}
+
+void PromiseJob::report() noexcept {
+  napi_call_threadsafe_function(report_, nullptr, napi_tsfn_blocking);
+  napi_release_threadsafe_function(report_, napi_tsfn_release);
 }
 
 void PromiseJob::settle(napi_env env) {
-  join();
+  wait();
   release();
   // Statuses are not looked at: a worker that is being terminated refuses any of these calls, and
   // then nobody is left to be told.
@@ -89,6 +92,6 @@ void PromiseJob::onReport(napi_env env, napi_value, void* context, void*) {
 
 void PromiseJob::onFinalize(napi_env, void* job, void*) { delete static_cast<PromiseJob*>(job); }
 
-void PromiseJob::onCleanup(void* job) { static_cast<PromiseJob*>(job)->join(); }
+void PromiseJob::onCleanup(void* job) { static_cast<PromiseJob*>(job)->wait(); }
 
 }  // namespace trustregion::binding

@@ -1,15 +1,15 @@
 #pragma once
 
 #include <exception>
+#include <future>
 #include <memory>
-#include <thread>
 
 #include "binding/napi_setup.h"
 
 namespace trustregion::binding {
 
-// A calculation on a thread of its own that settles a Promise. Not libuv's pool: an update may take
-// seconds and would keep file and network work of the whole process waiting.
+// A calculation on a thread of its own (job_threads.h) that settles a Promise. Not libuv's pool: an
+// update may take seconds and would keep file and network work of the whole process waiting.
 //
 //   loop's thread   start()                                settle(): release(), result()
 //   own thread              run(), which sees no JavaScript
@@ -38,9 +38,10 @@ class PromiseJob {
   virtual Napi::Value result(Napi::Env env) = 0;
 
  private:
-  void runAndReport() noexcept;
+  void tryToRun() noexcept;
+  void report() noexcept;
   void settle(napi_env env);
-  void join();
+  void wait() const;
 
   static void onReport(napi_env env, napi_value, void* context, void*);
   static void onFinalize(napi_env env, void* job, void*);
@@ -51,7 +52,7 @@ class PromiseJob {
   napi_threadsafe_function report_ = nullptr;
   napi_deferred deferred_ = nullptr;
   std::exception_ptr failure_;
-  std::thread thread_;
+  std::future<void> over_;  // ready when the own thread is done with this object
 };
 
 }  // namespace trustregion::binding
