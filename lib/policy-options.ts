@@ -48,7 +48,9 @@ export interface NetworkOptions {
   readonly backend?: string;
   /**
    * Threads that a long computation may use, from 1 to 64; results do not depend on it. Default: the
-   * environment variable `TRUSTREGION_THREADS`, or the number of processors.
+   * environment variable `TRUSTREGION_THREADS`, or the number of processors. With the environment
+   * variable `TRUSTREGION_PRIORITY=background` threads that calculate run only where nobody else
+   * wants the processor (Linux).
    */
   readonly threads?: number;
   /**

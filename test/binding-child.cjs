@@ -6,7 +6,7 @@
 //
 // It also is the script of the workers that the cases start.
 
-const { readdirSync } = require('node:fs');
+const { readFileSync, readdirSync } = require('node:fs');
 const { isMainThread, parentPort, Worker, workerData } = require('node:worker_threads');
 
 // In the case `terminate` only workers load the addon: each that ends would unmap it, under the feet
@@ -179,6 +179,12 @@ function threadCount() {
   return threadNames().split(',').length;
 }
 
+/** Field 41 of /proc/PID/task/TID/stat, proc(5): 0 is SCHED_OTHER, 5 is SCHED_IDLE. */
+function schedulingPolicy(thread) {
+  const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[41 - 3]);
+}
+
 const cases = {
   async terminate() {
     for (const name of Object.keys(workers)) await terminateWorkers(name, 3);
@@ -231,6 +237,14 @@ const cases = {
     const before = threadNames();
     for (let round = 0; round < 20; round += 1) await run();
     if (threadNames() !== before) throw new Error(`threads ${before}, then ${threadNames()}`);
+  },
+
+  /** Prints by which policy the system schedules this thread, and how many others are idle-time ones. */
+  async priorities() {
+    await makePolicy().update(makeBatch(5000), makeMethod());
+    const policies = threadNames().split(',').map(schedulingPolicy);
+    const idle = policies.filter((policy) => policy === 5);
+    process.stdout.write(`${schedulingPolicy(process.pid)} ${idle.length}`);
   },
 
   /** The update itself keeps the process alive until it has settled. */

@@ -186,15 +186,16 @@ describe('after close()', () => {
 });
 
 describe('in a process of its own', () => {
-  function run(name: string, ...flags: string[]) {
+  function runIn(variables: Record<string, string>, name: string, ...flags: string[]) {
     const script = path.join(process.cwd(), 'test/binding-child.cjs');
     const { status, signal, stdout, stderr } = spawnSync(
       process.execPath,
       [...flags, script, name],
-      { encoding: 'utf8', timeout: 100_000 },
+      { encoding: 'utf8', timeout: 100_000, env: { ...process.env, ...variables } },
     );
     return { status, signal, stdout, stderr };
   }
+  const run = (name: string, ...flags: string[]) => runIn({}, name, ...flags);
   const nothingElse = { signal: null, stdout: '', stderr: '' };
 
   test('workers may be terminated at any moment', () => {
@@ -208,6 +209,19 @@ describe('in a process of its own', () => {
   test('no thread is started for an update or a fit, once there is one', () => {
     expect(run('threads')).toEqual({ ...nothingElse, status: 0 });
   }, 30_000);
+
+  const onLinux = process.platform === 'linux' ? test : test.skip;
+  onLinux(
+    'TRUSTREGION_PRIORITY=background: threads that calculate give way (on Linux)',
+    () => {
+      const idleThreads = (priority: string) =>
+        runIn({ TRUSTREGION_PRIORITY: priority, TRUSTREGION_THREADS: '2' }, 'priorities');
+      expect(idleThreads('normal')).toEqual({ ...nothingElse, stdout: '0 0', status: 0 });
+      // The update's own thread and the one that helps it.
+      expect(idleThreads('background')).toEqual({ ...nothingElse, stdout: '0 2', status: 0 });
+    },
+    30_000,
+  );
 
   test('process.exit() ends the process whatever runs', () => {
     const start = performance.now();

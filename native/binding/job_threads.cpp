@@ -3,6 +3,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/processors.h"
+
 namespace trustregion::binding {
 
 JobThreads& JobThreads::ofProcess() {
@@ -27,6 +29,7 @@ std::future<void> JobThreads::run(Job job) {
 }
 
 void JobThreads::work(Job first) {
+  giveWay();
   constexpr size_t kMostKept = 16;
   Sleeper self;
   self.next = std::move(first);

@@ -1,6 +1,8 @@
 #include "core/processors.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #if defined(__linux__)
@@ -41,6 +43,19 @@ void wakeElsewhere(std::span<const int> threads, FunctionRef<void()> wake) {
   }
 }
 
+void giveWay() {
+  const char* const priority = std::getenv("TRUSTREGION_PRIORITY");
+  const bool isBackground = priority != nullptr && std::string_view(priority) == "background";
+  constexpr int kFlags = SCHED_RESET_ON_FORK;
+  const int policy = sched_getscheduler(0) & ~kFlags;
+  const sched_param none{};
+  if (isBackground) {
+    sched_setscheduler(0, SCHED_IDLE, &none);
+  } else if (policy == SCHED_FIFO || policy == SCHED_RR) {
+    sched_setscheduler(0, SCHED_OTHER, &none);
+  }
+}
+
 #else
 
 unsigned availableProcessors() { return std::max(1U, std::thread::hardware_concurrency()); }
@@ -48,6 +63,8 @@ unsigned availableProcessors() { return std::max(1U, std::thread::hardware_concu
 int threadIdentifier() { return 0; }
 
 void wakeElsewhere(std::span<const int>, FunctionRef<void()> wake) { wake(); }
+
+void giveWay() {}
 
 #endif
 

@@ -21,4 +21,11 @@ int threadIdentifier();
 // tenth update took twice its time. Elsewhere nothing but wake() is called.
 void wakeElsewhere(std::span<const int> threads, FunctionRef<void()> wake);
 
+// Called once by each thread that does nothing but calculate. A real-time priority that it has from
+// the thread that started it is given up: the loop that needs it would wait for a whole update.
+// With the environment variable TRUSTREGION_PRIORITY=background the thread runs only where nobody
+// else wants the processor (Linux: SCHED_IDLE), so that whoever wakes meanwhile need not wait for
+// the end of its time slice, some milliseconds. Elsewhere nothing happens.
+void giveWay();
+
 }  // namespace trustregion

@@ -181,6 +181,7 @@ class ThreadPool {
   }
 
   void work(unsigned number) {
+    giveWay();
     // Beside the caller's: where there is none to spare, spinning would take one from who works.
     const bool spins = number < availableProcessors();
     const int identifier = threadIdentifier();

@@ -1,4 +1,5 @@
-// wakeElsewhere: on another processor than the waker's, and then free to run where it might before.
+// Threads woken on another processor than the waker's, and then free to run where they might
+// before; and threads that give way.
 
 #include "core/processors.h"
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "check.h"
+#include "environment.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -135,6 +137,44 @@ CASE("where the waker's processor is all that there is, it is used") {
   const int here = sched_getcpu();
   wakeElsewhere(sleepers.identifiers(), [&] { sleepers.wake(); });
   for (const int processor : sleepers.processors()) CHECK(processor == here);
+}
+
+// The scheduling policy of a new thread once it has given way, and how it started.
+std::array<int, 2> policies() {
+  std::array<int, 2> result{};
+  std::thread([&] {
+    result[0] = sched_getscheduler(0);
+    giveWay();
+    result[1] = sched_getscheduler(0);
+  }).join();
+  return result;
+}
+
+CASE("a thread keeps an ordinary priority, unless it is to run in the background") {
+  for (const char* value : {static_cast<const char*>(nullptr), "", "normal", "Background"}) {
+    setVariable("TRUSTREGION_PRIORITY", value);
+    const auto [before, after] = policies();
+    CHECK(after == before);
+  }
+  setVariable("TRUSTREGION_PRIORITY", "background");
+  CHECK(policies()[1] == SCHED_IDLE);
+  setVariable("TRUSTREGION_PRIORITY", nullptr);
+}
+
+CASE("a thread gives up a real-time priority that it inherits") {
+  const sched_param lowest{1};
+  const sched_param none{};
+  if (sched_setscheduler(0, SCHED_FIFO, &lowest) != 0) {
+    skipCase("the system lends no real-time priority");
+  }
+  const auto [before, after] = policies();
+  setVariable("TRUSTREGION_PRIORITY", "background");
+  const int background = policies()[1];
+  setVariable("TRUSTREGION_PRIORITY", nullptr);
+  CHECK(sched_setscheduler(0, SCHED_OTHER, &none) == 0);
+  CHECK(before == SCHED_FIFO);
+  CHECK(after == SCHED_OTHER);
+  CHECK(background == SCHED_IDLE);
 }
 
 #endif
