@@ -33,6 +33,15 @@ void copyFromPanels(const double* sum, size_t first, size_t count, size_t rows, 
   }
 }
 
+namespace {
+
+size_t splitTileRows(const SplitKernels& kernels, size_t widestLayer) {
+  constexpr size_t kNarrow = 512;
+  return widestLayer * kernels.operatorUnits <= kNarrow ? kNarrowSplitTileRows : kSplitTileRows;
+}
+
+}  // namespace
+
 CpuMlp::CpuMlp(const MlpLayout& layout, const Kernels& kernels)
     : layout_(layout), kernels_(&kernels), widestLayer_(paddedWidth(layout.inputs())) {
   for (const LayerLayout& layer : layout_.layers()) {
@@ -54,7 +63,7 @@ size_t CpuMlp::tileRows(size_t rows) const {
   // Of the kernels' register blocks, or of what a tile of bfloat16 sums.
   const size_t multiple = isSplit ? kTileSteps : 6;
   const size_t whole = widestLayer_ > kWide ? kWideTileRows : kTileRows;
-  const size_t most = isSplit ? kSplitTileRows : whole;
+  const size_t most = isSplit ? splitTileRows(*kernels_->split, widestLayer_) : whole;
   if (rows <= most) return most;
   const size_t tiles = (rows + 2 * most - 1) / (2 * most) * 2;
   return std::min(most, ((rows + tiles - 1) / tiles + multiple - 1) / multiple * multiple);

@@ -18,8 +18,10 @@ constexpr size_t kTileRows = 96;
 // Of networks with wide layers: what is read once a tile (weights, sums) then weighs more than what
 // is read once a row.
 constexpr size_t kWideTileRows = 192;
-// Cutting numbers into pairs of bfloat16 makes what is done once a tile weigh more.
+// Cutting numbers into pairs of bfloat16 makes what is done once a tile weigh more. More rows as
+// long as the widest layer's activations, cut, take a kilobyte a row at most.
 constexpr size_t kSplitTileRows = 384;
+constexpr size_t kNarrowSplitTileRows = 512;
 
 // Floats that a row of a hidden layer takes: whole vectors, and whole panels where it is wider than
 // one.
