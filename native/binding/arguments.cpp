@@ -99,17 +99,17 @@ HeldNumbers::HeldNumbers(napi_env env, napi_value array, NumberSpan view) : span
     reference_ = Napi::Persistent(Napi::Object(env, array));
     return;
   }
-  copy_ = std::make_unique_for_overwrite<std::byte[]>(bytesOf(view));
-  if (!view.empty()) std::memcpy(copy_.get(), view.data(), bytesOf(view));
+  copy_.resize(bytesOf(view));
+  if (!view.empty()) std::memcpy(copy_.data(), view.data(), bytesOf(view));
   switch (view.type()) {
     case NumberSpan::Type::float32:
-      span_ = {reinterpret_cast<const float*>(copy_.get()), view.size()};
+      span_ = {reinterpret_cast<const float*>(copy_.data()), view.size()};
       return;
     case NumberSpan::Type::float64:
-      span_ = {reinterpret_cast<const double*>(copy_.get()), view.size()};
+      span_ = {reinterpret_cast<const double*>(copy_.data()), view.size()};
       return;
     case NumberSpan::Type::int32:
-      span_ = {reinterpret_cast<const int32_t*>(copy_.get()), view.size()};
+      span_ = {reinterpret_cast<const int32_t*>(copy_.data()), view.size()};
       return;
   }
 }

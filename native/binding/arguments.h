@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 
 #include "binding/errors.h"
 #include "binding/napi_setup.h"
+#include "core/aligned_memory.h"
 #include "core/number_span.h"
 
 // Readers of what comes from JavaScript. Each throws ErrorCode::invalidArgument for a value of the
@@ -63,7 +63,7 @@ class HeldNumbers {
 
  private:
   NumberSpan span_;
-  std::unique_ptr<std::byte[]> copy_;
+  UninitializedVector<std::byte> copy_;  // of the memory that updates use again
   Napi::ObjectReference reference_;
 };
 
