@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <string_view>
 #include <thread>
 
@@ -28,6 +29,9 @@ void wakeElsewhere(std::span<const int> threads, FunctionRef<void()> wake) {
   cpu_set_t before[kMost];
   bool isRestricted[kMost] = {};
   const size_t count = std::min(threads.size(), kMost);
+  // One at a time: who read here what another one has restricted would put that back in the end.
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
   const int here = sched_getcpu();
   // Whatever the system refuses is left as it is.
   for (size_t i = 0; i < count && here >= 0; i++) {

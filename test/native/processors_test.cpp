@@ -130,6 +130,25 @@ CASE("nobody wakes on the waker's processor, and all may run there afterwards") 
   }
 }
 
+// Of two processors neither waker could take what the other left.
+CASE("wakers of the same threads at a time leave them free (from three processors on)") {
+  if (availableProcessors() < 3) skipCase("this process may run on fewer than three processors");
+  const cpu_set_t before = allowed(0);
+  Sleepers sleepers(2);
+  std::vector<std::thread> wakers;
+  for (int waker = 0; waker < 3; waker++) {
+    wakers.emplace_back([&] {
+      for (int round = 0; round < 3000; round++) wakeElsewhere(sleepers.identifiers(), [] {});
+    });
+  }
+  for (std::thread& waker : wakers) waker.join();
+  for (const int thread : sleepers.identifiers()) {
+    const cpu_set_t after = allowed(thread);
+    CHECK(CPU_EQUAL(&after, &before));
+  }
+  sleepers.wake();
+}
+
 CASE("where the waker's processor is all that there is, it is used") {
   const Bound bound;
   CHECK(availableProcessors() == 1);
