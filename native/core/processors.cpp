@@ -25,6 +25,7 @@ unsigned availableProcessors() {
 int threadIdentifier() { return static_cast<int>(syscall(SYS_gettid)); }
 
 void wakeElsewhere(std::span<const int> threads, FunctionRef<void()> wake) {
+  if (threads.empty()) return wake();
   constexpr size_t kMost = 64;
   cpu_set_t before[kMost];
   bool isRestricted[kMost] = {};

@@ -66,7 +66,7 @@ size_t CpuMlp::tileRows(size_t rows) const {
   const size_t most = isSplit ? splitTileRows(*kernels_->split, widestLayer_) : whole;
   if (rows <= most) return most;
   const size_t tiles = (rows + 2 * most - 1) / (2 * most) * 2;
-  return std::min(most, ((rows + tiles - 1) / tiles + multiple - 1) / multiple * multiple);
+  return std::min(most, toMultiple((rows + tiles - 1) / tiles, multiple));
 }
 
 TileScratch CpuMlp::makeScratch(size_t tileRows) const {
