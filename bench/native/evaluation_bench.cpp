@@ -41,16 +41,6 @@ const std::map<std::string, Shape> kCases = {
     {"B2k", {2048, 8, {64, 64}, Distribution::bernoulli(4)}},
 };
 
-const cpu::Kernels& kernelsOf(const std::string& backend) {
-#if defined(__x86_64__) || defined(_M_X64)
-  if (backend == "cpu-avx512") return cpu::avx512Kernels();
-  if (backend == "cpu-amx") return cpu::amxKernels();
-  if (backend == "cpu-amx-bf16") return cpu::amxRoundedKernels();
-  if (backend == "cpu-avx2") return cpu::avx2Kernels();
-#endif
-  return cpu::baselineKernels();
-}
-
 struct Batch {
   Batch(const Shape& shape, const Backend& backend)
       : model{MlpLayout(shape.observationSize, shape.hidden, shape.distribution.headSize(),
@@ -212,7 +202,8 @@ void measure(const std::string& name, const Backend& backend, unsigned threads, 
     return backend.makeProblem(batch.model, batch.parameters, {}, batch.view(), threads);
   };
   const auto problem = makeProblem();
-  Passes passes(batch, kernelsOf(backend.name()), threads);
+  const cpu::Kernels* kernels = kernelsOf(backend);
+  Passes passes(batch, kernels == nullptr ? cpu::baselineKernels() : *kernels, threads);
   std::vector<double> gradient(batch.model.parameterCount());
   Measurement measurements[] = {
       {"forward", [&] { passes.forward(); }},

@@ -33,7 +33,7 @@ struct Answers {
   explicit Answers(PolicyProblem policyProblem, Products products = Products::single)
       : problem(std::move(policyProblem)) {
     const TrackedProblem tracked(
-        problem, products == Products::single ? cpu::kTileRows : cpu::kSplitTileRows);
+        problem, products == Products::single ? cpu::kTileRows : cpu::kNarrowSplitTileRows);
     heads = tracked.heads();
     gradient = tracked.surrogateGradient();
     {

@@ -88,7 +88,7 @@ void checkFormula(const Backend& backend, const cpu::CpuMlp& mlp, const PolicyPr
 
 const bool kFormulaAdded =
     addForEachBackend("the formula is within 10 %", [](const Backend& backend) {
-      const cpu::Kernels* kernels = kernelsOf(backend.name());
+      const cpu::Kernels* kernels = kernelsOf(backend);
       if (kernels == nullptr) skipCase("the formula is that of the CPU backends");
       const std::vector<Shaped> shapes = {
           {Distribution::gaussian(6), Activation::tanh, {2048, 17, {64, 64}}},

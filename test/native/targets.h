@@ -16,22 +16,12 @@ struct Target {
   bool isSupported;
 };
 
-inline const cpu::Kernels* kernelsOf(const std::string& backend) {
-#if defined(__x86_64__) || defined(_M_X64)
-  if (backend == "cpu-avx512") return &cpu::avx512Kernels();
-  if (backend == "cpu-amx") return &cpu::amxKernels();
-  if (backend == "cpu-amx-bf16") return &cpu::amxRoundedKernels();
-  if (backend == "cpu-avx2") return &cpu::avx2Kernels();
-#endif
-  return backend == "cpu-baseline" ? &cpu::baselineKernels() : nullptr;
-}
-
 inline std::vector<Target> allTargets() {
   std::vector<Target> targets;
   for (const Backend* backend : cpuBackends()) {
     // Where products are of bfloat16 the rest is cpu-avx512's; split_test has those products.
     if (backend->productPrecision() != backend->precision()) continue;
-    targets.push_back({backend->name(), kernelsOf(backend->name()), backend->isSupported()});
+    targets.push_back({backend->name(), kernelsOf(*backend), backend->isSupported()});
   }
   return targets;
 }

@@ -83,6 +83,7 @@ class CpuBackend : public Backend {
         kernels_(&kernels),
         isSupported_(isSupported) {}
 
+  const Kernels& kernels() const { return *kernels_; }
   std::string name() const override { return name_; }
   std::string description() const override { return description_; }
   bool isSupported() const override { return isSupported_; }
@@ -149,6 +150,12 @@ const std::vector<const Backend*>& cpuBackends() {
                        true)
   };
   return backends;
+}
+
+const cpu::Kernels* kernelsOf(const Backend& backend) {
+  const auto& backends = cpuBackends();
+  if (std::find(backends.begin(), backends.end(), &backend) == backends.end()) return nullptr;
+  return &static_cast<const cpu::CpuBackend&>(backend).kernels();
 }
 
 const DenseKernels& denseKernels() {
