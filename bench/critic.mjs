@@ -5,12 +5,10 @@
 //   npm run bench:critic -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 200] [--seconds 2]
 //                           [--python python3] [--backend cpu-avx2] [--json]
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { computeAdvantages, ValueFunction } from 'trustregion';
 import { compare, timeText } from './harness/comparison.mjs';
 import { machine, ours, peer, takeTurns } from './harness/contenders.mjs';
+import { withFolder } from './harness/folder.mjs';
 import { parseOptions, runMain } from './harness/options.mjs';
 import { caseNamed, makeProblem, normals, writeProblem } from './problem.mjs';
 
@@ -31,8 +29,7 @@ function criticArrays({ rows, observationSize, hidden, batch: { observations } }
 }
 
 function measure(name, options) {
-  const folder = mkdtempSync(join(tmpdir(), 'trustregion-bench-'));
-  try {
+  return withFolder((folder) => {
     const problem = makeProblem(name);
     writeProblem(problem, folder, { arrays: criticArrays(problem) });
     const contenders = [
@@ -43,9 +40,7 @@ function measure(name, options) {
     const field = 'criticMs'; // sb3-contrib's "ms" is its policy part
     for (const result of rounds[0]) result[field] = result.ms;
     return compare(rounds, field);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** Parts of the time of an update and its fit. */

@@ -13,14 +13,14 @@
 // Timed for both: forward pass, gradient, products; of ours the copy of the batch and the
 // preconditioner too. `--tune` tries fractions of the rows and takes the fastest.
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Policy } from 'trustregion';
 import { compare, memoryText, timeText } from './harness/comparison.mjs';
 import { machine, ours, peer, takeTurns } from './harness/contenders.mjs';
 import { efficiencyAgainst } from './harness/efficiency.mjs';
+import { withFolder } from './harness/folder.mjs';
 import { parseOptions, runMain } from './harness/options.mjs';
 import { writeProblem } from './problem.mjs';
 import { readRollout } from './study/rollouts.mjs';
@@ -143,8 +143,7 @@ function findPeer(folder, efficiency, options, parameterCount) {
 
 function measure(options) {
   const problem = readProblemFile(options);
-  const folder = mkdtempSync(path.join(tmpdir(), 'trustregion-bench-'));
-  try {
+  return withFolder((folder) => {
     writeProblem(problem, folder);
     const efficiency = judge(problem);
     const tried = findOurs(problem, efficiency, options);
@@ -164,9 +163,7 @@ function measure(options) {
       ...{ rounds: options.rounds, machine: machine(), solve: best.solve, results },
       ...(options.tune ? { tried } : {}),
     };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function print({ rollout, rows, threads, rounds, solve, results, tried = [] }) {

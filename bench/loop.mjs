@@ -7,10 +7,9 @@
 //
 // The loop is a timer of Node's, which fires some tenths of a millisecond late by itself.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
 import { machine, ours, takeTurns } from './harness/contenders.mjs';
+import { withFolder } from './harness/folder.mjs';
 import { parseOptions, runMain } from './harness/options.mjs';
 import { median } from './harness/statistics.mjs';
 import { caseNamed, makeProblem, writeProblem } from './problem.mjs';
@@ -32,8 +31,7 @@ function medians(results) {
 }
 
 function measure(shape, options) {
-  const folder = mkdtempSync(join(tmpdir(), 'trustregion-bench-'));
-  try {
+  return withFolder((folder) => {
     writeProblem(makeProblem(shape.name), folder);
     const kinds = [
       { threads: 0, background: false },
@@ -47,9 +45,7 @@ function measure(shape, options) {
       ours('loop.mjs', folder, unbound, [JSON.stringify(kind)]),
     );
     return takeTurns(contenders, options.rounds).map(medians);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function print({ case: name, rounds, results }) {

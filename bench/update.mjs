@@ -3,11 +3,9 @@
 //   npm run bench:update -- [--case S2k] [--threads 1] [--rounds 5] [--repeats 200] [--seconds 2]
 //                           [--peers jax,pytorch,sb3] [--python python3] [--backend cpu-avx2] [--json]
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { compare, isSameStep, memoryText, timeText } from './harness/comparison.mjs';
 import { machine, ours, peak, peer, takeTurns } from './harness/contenders.mjs';
+import { withFolder } from './harness/folder.mjs';
 import { parseOptions, runMain } from './harness/options.mjs';
 import { caseNamed, makeProblem, sizesOf, writeProblem } from './problem.mjs';
 import { spread, updateFlops } from './harness/statistics.mjs';
@@ -31,8 +29,7 @@ function chosenPeers(list) {
 }
 
 function measure(shape, names, options) {
-  const folder = mkdtempSync(join(tmpdir(), 'trustregion-bench-'));
-  try {
+  return withFolder((folder) => {
     writeProblem(makeProblem(shape.name), folder);
     const contenders = [
       ours('update.mjs', folder, options),
@@ -50,9 +47,7 @@ function measure(shape, names, options) {
       result.sameStep = isSameStep(result, results[0]);
     }
     return { results, peaks };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 /** The part of the peak that a whole update reaches, by the work that ours does. */

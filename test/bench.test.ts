@@ -6,15 +6,24 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { compare, isSameStep } from '../bench/harness/comparison.mjs';
 import { takeTurns } from '../bench/harness/contenders.mjs';
 import { parseOptions } from '../bench/harness/options.mjs';
-import { median, multiplyAdds, spread, updateFlops } from '../bench/harness/statistics.mjs';
+import {
+  median,
+  multiplyAdds,
+  quantile,
+  spread,
+  updateFlops,
+} from '../bench/harness/statistics.mjs';
 import { caseNamed, makeProblem, readProblem, sizesOf, writeProblem } from '../bench/problem.mjs';
 
 describe('statistics', () => {
-  test('median and range', () => {
+  test('median, range and quantiles', () => {
     expect(median([3, 1, 2])).toBe(2);
     expect(median([4, 1, 3, 2])).toBe(2.5);
     expect(() => median([])).toThrow('no values');
     expect(spread([5, 1, 3])).toEqual({ median: 3, least: 1, most: 5 });
+    const hundred = Array.from({ length: 100 }, (_, index) => 99 - index);
+    expect([0, 0.5, 0.99, 1].map((part) => quantile(hundred, part))).toEqual([0, 50, 99, 99]);
+    expect(() => quantile([], 0.5)).toThrow('no values');
   });
 
   test('the work of a 17-64-64-6 policy, counted by hand', () => {

@@ -7,6 +7,13 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** One of the values: a part p of them, 0 to 1, is smaller, as nearly as their number allows. */
+export function quantile(values, p) {
+  if (values.length === 0) throw new Error('no values');
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];
+}
+
 /** Median and range. */
 export function spread(values) {
   return { median: median(values), least: Math.min(...values), most: Math.max(...values) };

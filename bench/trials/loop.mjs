@@ -1,19 +1,19 @@
 // A loop of 1 kHz that acts, beside updates of the same policy that follow one another.
 //
-//   node loop.mjs FOLDER 0 0 SECONDS BACKEND JSON
-//
-// FOLDER is what bench/problem.mjs writes; JSON has `threads`, 0 for no updates, and `background`.
+// The command line of trial.mjs; JSON has `threads`, those of an update, 0 for no updates, and
+// `background`.
 
 import { TRPO } from 'trustregion';
+import { quantile } from '../harness/statistics.mjs';
 import { readProblem } from '../problem.mjs';
+import { folder, machine, more, seconds } from './trial.mjs';
 
-const [folder, , , seconds, backend, json] = process.argv.slice(2);
-const { threads, background } = JSON.parse(json);
+const { threads, background } = more;
 if (background) process.env.TRUSTREGION_PRIORITY = 'background';
 
 const { policy, batch, options, observationSize } = readProblem(folder, {
+  ...machine,
   threads: Math.max(1, threads),
-  ...(backend ? { backend } : {}),
 });
 const trpo = new TRPO(policy, { ...options, preconditioner: 'none', lineSearch: 'backtracking' });
 const observation = batch.observations.subarray(0, observationSize);
@@ -39,9 +39,9 @@ await new Promise((resolve) => {
       late.push(begin - due);
       policy.act(observation);
       acting.push(performance.now() - begin);
-      due += Math.ceil(begin - due + 1e-9);
+      while (due <= begin) due += 1;
     }
-    if (begin - start > 1e3 * Number(seconds)) resolve();
+    if (begin - start > 1e3 * seconds) resolve();
     else setTimeout(tick, 1);
   };
   tick();
@@ -49,12 +49,6 @@ await new Promise((resolve) => {
 isOver = true;
 const elapsed = performance.now() - start;
 await updating;
-
-/** The part p of the values that are at most as large as the result. */
-function quantile(values, p) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];
-}
 
 console.log(
   JSON.stringify({

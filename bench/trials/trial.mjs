@@ -7,9 +7,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { median } from '../harness/statistics.mjs';
 
-const [folder, threads, repeats, seconds, backend, json = '{}'] = process.argv.slice(2);
+const [folder, threads, repeats, limit, backend, json = '{}'] = process.argv.slice(2);
 
 export { folder };
+export const seconds = Number(limit);
 export const machine = {
   threads: Number(threads),
   ...(backend ? { backend } : {}),
@@ -54,7 +55,7 @@ export async function measure(peer, { before = () => {}, run, ...fixed }) {
   const start = performance.now();
   // The first run is not counted: it finds nothing in memory and nothing compiled.
   for (let index = -1; index < Number(repeats); index += 1) {
-    const isOver = performance.now() - start > 1e3 * Number(seconds);
+    const isOver = performance.now() - start > 1e3 * seconds;
     if (isOver && runs.length > 0) break;
     await before();
     const begin = performance.now();
